@@ -1,0 +1,92 @@
+"""Wires the commands together: which there are, the config file, and what an error becomes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import fields
+from functools import wraps
+from typing import Annotated, Any
+
+import typer
+
+from ernie_cli import __version__
+from ernie_cli.cli import ask, schema
+from ernie_cli.cli.config import read_config
+from ernie_cli.cli.options import Common, with_common
+from ernie_cli.cli.output import Output
+from ernie_cli.errors import EXIT_INTERRUPTED, EXIT_OK, ErnieError
+
+app = typer.Typer(
+    name="ernie",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+COMMANDS: dict[str, Callable[..., None]] = {"ask": with_common(ask.ask), "schema": schema.schema}
+
+
+def main() -> None:
+    """The console script `ernie`."""
+    app()
+
+
+def guarded(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with every way it can end turned into an exit code, and never a traceback (but for ERNIE_DEBUG)."""
+
+    @wraps(command)
+    def run(*args: Any, **given: Any) -> None:
+        try:
+            command(*args, **given)
+            sys.stdout.flush()
+        except ErnieError as error:
+            _unless_debugging(error)
+            Output().error(error)
+            raise typer.Exit(error.exit_code) from error
+        except KeyboardInterrupt as stop:
+            raise typer.Exit(EXIT_INTERRUPTED) from stop
+        except BrokenPipeError as closed:
+            # Whoever read our output has seen enough. Python would complain again when it flushes at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(EXIT_OK) from closed
+        except (typer.Exit, typer.Abort, typer.BadParameter):
+            raise
+        except Exception as unexpected:
+            _unless_debugging(unexpected)
+            what = f"{type(unexpected).__name__}: {unexpected}".rstrip(": ")
+            hint = "Set ERNIE_DEBUG=1 to see where, and please report it."
+            Output().error(ErnieError(f"Something unexpected happened ({what}).", hint))
+            raise typer.Exit(ErnieError.exit_code) from unexpected
+
+    return run
+
+
+def _unless_debugging(error: BaseException) -> None:
+    if os.environ.get("ERNIE_DEBUG", "") not in ("", "0"):
+        raise error
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        Output().text(f"ernie {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+@guarded
+def root(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Ask ERNIE-4.5-VL-28B-A3B-Thinking about pictures, on your own machine."""
+    settings = read_config(frozenset(field.name for field in fields(Common)))
+    context.default_map = dict.fromkeys(COMMANDS, settings)
+
+
+for _name, _command in COMMANDS.items():
+    app.command(_name)(guarded(_command))

@@ -1,0 +1,114 @@
+"""`ernie ask`: a question about pictures, or about nothing at all."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ernie_cli.cli.engine import options_of, pick_engine
+from ernie_cli.cli.options import Common
+from ernie_cli.cli.output import Output, Reply, Style, write_whole
+from ernie_cli.errors import EXIT_CUT_OFF, UsageError
+
+if TYPE_CHECKING:
+    from ernie_cli.media import LoadedPicture
+    from ernie_cli.tasks.results import AskResult
+
+
+def ask(
+    inputs: Annotated[
+        list[str] | None, typer.Argument(metavar="INPUT", help="Pictures: paths, globs, URLs, or - for stdin.")
+    ] = None,
+    *,
+    question: Annotated[str, typer.Argument(metavar="QUESTION", help="What to ask, always last.")],
+    common: Common,
+) -> None:
+    """Ask about pictures; the answer comes on stdout, the thought on stderr.
+
+    [bold]ernie ask photo.jpg "What is written on the sign?"[/bold]
+
+    [bold]ernie ask before.png after.png "What changed?"[/bold]
+
+    [bold]curl -s https://example.org/cat.jpg | ernie ask - "What breed?" --json | jq -r .answer[/bold]
+    """
+    inputs = inputs or []
+    _check_question(inputs, question)
+    output = Output(Style(common.show_thinking.value, common.verbose, common.quiet))
+    pictures = _load(inputs, output)
+
+    from ernie_cli.messages import Picture
+    from ernie_cli.tasks.ask import messages
+
+    engine = pick_engine(common, output)
+    asked = messages([Picture(picture.image) for picture in pictures], question)
+    if common.dry_run:
+        output.text(engine.describe(asked, options_of(common)))
+        return
+    plain = not common.as_json and common.output is None
+    reply = output.play(engine.stream(asked, options_of(common)), show_answer=plain)
+    _deliver(reply, pictures, question, common, output)
+
+
+def _check_question(inputs: Sequence[str], question: str) -> None:
+    from pathlib import Path
+
+    if not question.strip():
+        raise UsageError("The question is empty.", 'Put it last: ernie ask photo.jpg "What is this?"')
+    if not inputs and (question == "-" or (len(question) < 256 and Path(question).is_file())):
+        raise UsageError(
+            f"There is no question, only the input {question}.", f'Put it last: ernie ask {question} "What is this?"'
+        )
+
+
+def _load(inputs: Sequence[str], output: Output) -> list[LoadedPicture]:
+    if not inputs:
+        return []
+    from ernie_cli.media import load
+
+    pictures = list(load(inputs, stdin=sys.stdin.buffer))
+    for picture in pictures:
+        for note in picture.notes:
+            output.note(note)
+    return pictures
+
+
+def _deliver(
+    reply: Reply, pictures: Sequence[LoadedPicture], question: str, common: Common, output: Output
+) -> None:
+    if common.thinking_file:
+        write_whole(common.thinking_file, f"{reply.thinking}\n")
+    if common.as_json or common.output:
+        result = _result(reply, pictures, question)
+        if common.output:
+            text = result.model_dump_json(indent=2) if common.as_json else reply.answer
+            write_whole(common.output, f"{text}\n")
+            output.note(f"Written to {common.output}.")
+        else:
+            output.result(result)
+    usage, timing = reply.finish.usage, reply.finish.timing
+    tokens = usage.reasoning_tokens + usage.answer_tokens
+    rate = tokens / max(timing.total_s - timing.first_token_s, 1e-3)
+    output.detail(
+        f"{reply.finish.model}: {usage.prompt_tokens} tokens read ({usage.image_tokens} of pictures), "
+        f"{usage.reasoning_tokens} thought, {usage.answer_tokens} answered; {rate:.0f} tokens/s, "
+        f"first after {timing.first_token_s:.2f} s, loaded in {timing.load_s:.1f} s; finish: {reply.finish.reason}."
+    )
+    if reply.finish.reason == "length":
+        where = "answer" if reply.answer else "thought, before any answer"
+        output.note(f"Cut off in the {where}, after {tokens} tokens; --max-tokens allows more.")
+        raise typer.Exit(EXIT_CUT_OFF)
+
+
+def _result(reply: Reply, pictures: Sequence[LoadedPicture], question: str) -> AskResult:
+    from ernie_cli.tasks.results import AskResult, InputInfo, envelope_of
+
+    return AskResult(
+        **envelope_of(reply.finish),  # type: ignore[arg-type]
+        inputs=tuple(InputInfo(path=p.name, width=p.image.width, height=p.image.height) for p in pictures),
+        question=question,
+        answer=reply.answer,
+        thinking=reply.thinking,
+    )

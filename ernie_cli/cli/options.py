@@ -1,0 +1,99 @@
+"""The options every command shares, declared once.
+
+A command declares its own parameters and a last one, `common: Common`; `with_common` gives it all of these options in
+its place. A flag beats its `ERNIE_*` variable, which beats the config file, which beats the default.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from enum import Enum
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+MODEL, THOUGHT, SAMPLING, OUTPUT = "Model", "Thinking", "Sampling", "Output"
+
+
+class ShowThinking(str, Enum):
+    """When the thought is shown on stderr."""
+
+    auto = "auto"
+    always = "always"
+    never = "never"
+
+
+class Format(str, Enum):
+    """How an answer is printed."""
+
+    text = "text"
+    json = "json"
+
+
+def option(panel: str, help: str, *names: str, variable: bool = True, **more: Any) -> Any:
+    """A `typer.Option` of a panel; `with_common` names its environment variable after the field."""
+    return typer.Option(*names, help=help, rich_help_panel=panel, show_envvar=False, envvar=variable or None, **more)
+
+
+@dataclass(frozen=True)
+class Common:
+    """What was asked for with the shared options."""
+
+    model: Annotated[str | None, option(MODEL, "A folder with a checkpoint, or a name.", "--model", "-m")] = None
+    device: Annotated[str, option(MODEL, "auto, cpu, cuda, cuda:1 or mps.")] = "auto"
+    max_pixels: Annotated[int | None, option(MODEL, "Shrink pictures to at most N pixels.", min=784)] = None
+    think: Annotated[bool, option(THOUGHT, "Think before answering.", "--think/--no-think")] = True
+    think_budget: Annotated[int | None, option(THOUGHT, "Close the thought after N tokens.", min=0)] = None
+    show_thinking: Annotated[
+        ShowThinking, option(THOUGHT, "Show the thought on stderr; auto: if that is a terminal.")
+    ] = ShowThinking.auto
+    thinking_file: Annotated[
+        Path | None, option(THOUGHT, "Write the thought to a file.", variable=False, dir_okay=False)
+    ] = None
+    max_tokens: Annotated[int | None, option(SAMPLING, "Most tokens of thought and answer together.", min=1)] = None
+    temperature: Annotated[float | None, option(SAMPLING, "0: always the likeliest token.", min=0)] = None
+    top_p: Annotated[float | None, option(SAMPLING, "Draw from the likeliest tokens up to P.", min=0, max=1)] = None
+    seed: Annotated[int | None, option(SAMPLING, "The same seed draws the same text.")] = None
+    format: Annotated[Format, option(OUTPUT, "text or json.", "--format", "-f")] = Format.text
+    json: Annotated[bool, option(OUTPUT, "The same as --format json.", "--json", variable=False)] = False
+    output: Annotated[
+        Path | None, option(OUTPUT, "Write the answer to a file.", "--output", "-o", variable=False, dir_okay=False)
+    ] = None
+    dry_run: Annotated[bool, option(OUTPUT, "Show what would be sent; load no model.", "--dry-run", variable=False)] = (
+        False
+    )
+    verbose: Annotated[bool, option(OUTPUT, "Say what was chosen and why.", "--verbose", "-v")] = False
+    quiet: Annotated[bool, option(OUTPUT, "Only the answer and errors.", "--quiet", "-q")] = False
+
+    @property
+    def as_json(self) -> bool:
+        """Whether JSON was asked for, in either way."""
+        return self.json or self.format is Format.json
+
+
+def with_common(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with the shared options in place of its parameter `common`."""
+    own = [p for p in inspect.signature(command, eval_str=True).parameters.values() if p.name != "common"]
+    hints = get_type_hints(Common, include_extras=True)
+    shared = []
+    for field in fields(Common):
+        info = hints[field.name].__metadata__[0]
+        info.envvar = f"ERNIE_{field.name.upper()}" if info.envvar else None
+        shared.append(
+            inspect.Parameter(
+                field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=hints[field.name]
+            )
+        )
+
+    @wraps(command)
+    def run(**given: Any) -> None:
+        common = Common(**{field.name: given.pop(field.name) for field in fields(Common)})
+        command(**given, common=common)
+
+    run.__signature__ = inspect.Signature([*own, *shared])  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in (*own, *shared)}
+    return run

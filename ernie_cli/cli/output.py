@@ -1,0 +1,276 @@
+"""The only printer. stdout carries the answer and nothing else; thinking, notes and errors go to stderr.
+
+Colour, Markdown and movement appear only on a stream that is a terminal; `NO_COLOR` takes the colour away.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TextIO, TypeAlias
+
+from ernie_cli.cli.blocks import finished_blocks
+from ernie_cli.messages import Answer, Event, Finish, Note, Thinking
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+    from rich.console import Console
+    from rich.live import Live
+
+    from ernie_cli.errors import ErnieError
+
+ShowThinking: TypeAlias = Literal["auto", "always", "never"]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """All of an answer, once it is there."""
+
+    answer: str
+    thinking: str
+    finish: Finish
+
+
+@dataclass(frozen=True)
+class Style:
+    """What a person asked to see."""
+
+    show_thinking: ShowThinking = "auto"
+    verbose: bool = False
+    quiet: bool = False
+
+
+class Output:
+    """Prints for one run of one command."""
+
+    def __init__(self, style: Style | None = None) -> None:
+        self.style = style or Style()
+        self._stdout_is_terminal = sys.stdout.isatty()
+        self._stderr_is_terminal = sys.stderr.isatty()
+
+    # Notes and errors
+
+    def note(self, text: str) -> None:
+        """One line about what is going on; `-q` silences it."""
+        if not self.style.quiet:
+            self._to_stderr(text, "dim")
+
+    def detail(self, text: str) -> None:
+        """One line for those who asked with `-v`."""
+        if self.style.verbose:
+            self._to_stderr(text, "dim")
+
+    def error(self, error: ErnieError) -> None:
+        """What happened, and what to do about it."""
+        self._to_stderr(f"Error: {error.message}", "bold red")
+        if error.hint:
+            self._to_stderr(f"  {error.hint}")
+
+    def _to_stderr(self, text: str, style: str = "") -> None:
+        if self._stderr_is_terminal:
+            console = _console(sys.stderr)
+            console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+        else:
+            print(text, file=sys.stderr, flush=True)
+
+    # Results
+
+    def text(self, text: str) -> None:
+        """Plain text on stdout, ending in one newline."""
+        print(text, flush=True)
+
+    def result(self, result: BaseModel) -> None:
+        """A JSON object: indented on a terminal, one line otherwise."""
+        self.text(result.model_dump_json(indent=2 if self._stdout_is_terminal else None))
+
+    # An answer as it comes
+
+    def play(self, events: Iterable[Event], *, show_answer: bool = True) -> Reply:
+        """Shows the events as they come and returns the whole."""
+        thinking: list[str] = []
+        answer: list[str] = []
+        finish: Finish | None = None
+        waiting = self._waiting()
+        with self._showing_answer() if show_answer else _nowhere() as show, self._showing_thought() as muse:
+            waiting.start()
+            try:
+                for event in events:
+                    waiting.stop()
+                    if isinstance(event, Thinking):
+                        thinking.append(event.text)
+                        muse.write(event.text)
+                    elif isinstance(event, Answer):
+                        muse.close()
+                        answer.append(event.text)
+                        show.write(event.text)
+                    elif isinstance(event, Note):
+                        self.note(event.text)
+                    elif isinstance(event, Finish):
+                        finish = event
+            finally:
+                waiting.stop()
+                muse.close()
+        assert finish is not None, "an engine ends with Finish"
+        return Reply("".join(answer), "".join(thinking), finish)
+
+    def _waiting(self) -> _Waiting:
+        return _Waiting(self._stderr_is_terminal and not self.style.quiet)
+
+    @contextmanager
+    def _showing_thought(self) -> Iterator[_Thought]:
+        shown = {"auto": self._stderr_is_terminal and not self.style.quiet, "always": True, "never": False}
+        yield _Thought(self._stderr_is_terminal) if shown[self.style.show_thinking] else _Thought(None)
+
+    @contextmanager
+    def _showing_answer(self) -> Iterator[_Sink]:
+        sink = _RenderedAnswer(_console(sys.stdout)) if self._stdout_is_terminal else _PlainAnswer(sys.stdout)
+        try:
+            yield sink
+        finally:
+            sink.close()
+
+
+class _Sink:
+    """Somewhere for text to go."""
+
+    def write(self, text: str) -> None:
+        """Takes some more."""
+
+    def close(self) -> None:
+        """Nothing more comes."""
+
+
+@contextmanager
+def _nowhere() -> Iterator[_Sink]:
+    yield _Sink()
+
+
+class _PlainAnswer(_Sink):
+    """The answer as it is, ending in exactly one newline."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._begun = False
+
+    def write(self, text: str) -> None:
+        self._begun = True
+        self._stream.write(text)
+        self._stream.flush()
+
+    def close(self) -> None:
+        if self._begun:
+            self._stream.write("\n")
+            self._stream.flush()
+
+
+class _RenderedAnswer(_Sink):
+    """Markdown on a terminal: finished blocks are printed for good, the present one is redrawn as it grows."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._text = ""
+        self._live: Live | None = None
+
+    def write(self, text: str) -> None:
+        from rich.markdown import Markdown
+
+        done, self._text = finished_blocks(self._text + text)
+        live = self._live_display()
+        if done.strip():
+            live.update("")
+            self._console.print(Markdown(done))
+        live.update(Markdown(self._text), refresh=True)
+
+    def _live_display(self) -> Live:
+        from rich.live import Live
+
+        if self._live is None:
+            self._live = Live(console=self._console, transient=True, auto_refresh=False)
+            self._live.start()
+        return self._live
+
+    def close(self) -> None:
+        from rich.markdown import Markdown
+
+        if self._live is not None:
+            self._live.stop()
+            if self._text.strip():
+                self._console.print(Markdown(self._text))
+
+
+class _Thought(_Sink):
+    """The thought on stderr: dim and under a heading on a terminal, plain otherwise, or not at all."""
+
+    def __init__(self, terminal: bool | None) -> None:
+        self._shown, self._terminal = terminal is not None, bool(terminal)
+        self._begun = False
+
+    def write(self, text: str) -> None:
+        if not self._shown:
+            return
+        if not self._begun:
+            self._begun = True
+            self._print("Thinking\n", "dim italic")
+        self._print(text, "dim")
+
+    def close(self) -> None:
+        if self._begun:
+            self._print("\n\n", "")
+        self._begun = self._shown = False
+
+    def _print(self, text: str, style: str) -> None:
+        if self._terminal:
+            console = _console(sys.stderr)
+            console.print(text, style=style, end="", markup=False, highlight=False, soft_wrap=True)
+        else:
+            print(text, end="", file=sys.stderr, flush=True)
+
+
+class _Waiting:
+    """A spinner on a terminal's stderr, until there is something to see."""
+
+    def __init__(self, shown: bool) -> None:
+        self._status = None
+        if shown:
+            self._status = _console(sys.stderr).status("[dim]Loading the model[/dim]", spinner="dots")
+
+    def start(self) -> None:
+        if self._status:
+            self._status.start()
+
+    def stop(self) -> None:
+        if self._status:
+            self._status.stop()
+            self._status = None
+
+
+def _console(stream: TextIO) -> Console:
+    from rich.console import Console
+
+    return Console(file=stream)
+
+
+def write_whole(path: Path, data: str | bytes) -> None:
+    """Writes a file whole or not at all: under a temporary name beside it, then renamed. Raises InputError."""
+    import tempfile
+
+    from ernie_cli.errors import InputError
+
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+            temporary = Path(file.name)
+            file.write(data.encode() if isinstance(data, str) else data)
+        # A temporary file is the owner's alone; the result should have the mode any new file gets.
+        mask = os.umask(0)
+        os.umask(mask)
+        temporary.chmod(0o666 & ~mask)
+        temporary.replace(path)
+    except OSError as failed:
+        raise InputError(
+            f"{path} cannot be written: {failed.strerror or failed}.", "Choose another place with --output."
+        ) from failed
+

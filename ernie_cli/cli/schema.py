@@ -1,0 +1,29 @@
+"""`ernie schema`: the JSON Schema of a command's output."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Annotated
+
+import typer
+
+from ernie_cli.cli.output import Output
+
+
+class Name(str, Enum):
+    """The commands that print JSON."""
+
+    ask = "ask"
+
+
+def schema(name: Annotated[Name, typer.Argument(help="The command whose JSON is meant.")]) -> None:
+    """Print the JSON Schema of a command's output.
+
+    Example: [bold]ernie schema ask > ask.schema.json[/bold]
+    """
+    import json
+
+    from ernie_cli.tasks import results
+
+    shapes = {Name.ask: results.AskResult}
+    Output().text(json.dumps(shapes[name].model_json_schema(), indent=2))

@@ -1,0 +1,36 @@
+"""Who answers: one protocol, several engines.
+
+An engine takes messages and options and yields typed events, the last of which is `Finish`. It prints nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from ernie_cli.messages import Event, Message
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to answer. None leaves the choice to the checkpoint's own generation defaults."""
+
+    thinking: bool = True
+    think_budget: int | None = None
+    max_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    seed: int | None = None
+    max_pixels: int | None = None
+
+
+class Engine(Protocol):
+    """Something that answers."""
+
+    @property
+    def model(self) -> str:
+        """The name of the model that answers."""
+
+    def stream(self, messages: Sequence[Message], options: Options) -> Iterator[Event]:
+        """The events of one answer. Raises ErnieError."""

@@ -1,0 +1,73 @@
+"""The engine that runs a checkpoint on this machine. The model is loaded when it is first asked something."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from ernie_cli.engines import Options
+from ernie_cli.messages import Event, Message
+from ernie_cli.runtime.checkpoint import Checkpoint
+
+if TYPE_CHECKING:
+    from ernie_cli.runtime.inputs import ModelInputs
+    from ernie_cli.runtime.model import Model
+
+# Baidu's samples for this model, where a checkpoint states nothing itself.
+DEFAULT_TEMPERATURE = 0.2
+DEFAULT_TOP_P = 0.8
+DEFAULT_MAX_TOKENS = 16_384
+
+
+class LocalEngine:
+    """Runs `checkpoint` on `device` (`auto`, `cpu`, `cuda`, `cuda:1`, `mps`)."""
+
+    def __init__(self, checkpoint: Checkpoint, device: str = "auto") -> None:
+        self.checkpoint, self._device = checkpoint, device
+        self._load_s = 0.0
+
+    @property
+    def model(self) -> str:
+        return self.checkpoint.name
+
+    def prepare(self, messages: Sequence[Message], options: Options) -> ModelInputs:
+        """What would be sent to the model, without loading its weights."""
+        from ernie_cli.runtime.inputs import prepare
+
+        return prepare(messages, self.checkpoint, thinking=options.thinking, max_pixels=options.max_pixels)
+
+    def describe(self, messages: Sequence[Message], options: Options) -> str:
+        """The prompt as text, each picture's tokens counted instead of written out; no weights are loaded."""
+        from ernie_cli.runtime.inputs import outline
+
+        return outline(self.prepare(messages, options), self.checkpoint)
+
+    def stream(self, messages: Sequence[Message], options: Options) -> Iterator[Event]:
+        """The events of one answer. Raises ModelError if the checkpoint cannot be loaded."""
+        from ernie_cli.runtime.generate import Limits, generate
+        from ernie_cli.runtime.sampling import Sampling
+
+        inputs = self.prepare(messages, options)
+        model = self._loaded
+        stated = self.checkpoint.generation
+        greedy = stated.get("do_sample") is False
+        usual = 0.0 if greedy else stated.get("temperature", DEFAULT_TEMPERATURE)
+        sampling = Sampling(
+            usual if options.temperature is None else options.temperature,
+            stated.get("top_p", DEFAULT_TOP_P) if options.top_p is None else options.top_p,
+            options.seed,
+        )
+        limits = Limits(options.max_tokens or stated.get("max_new_tokens") or DEFAULT_MAX_TOKENS, options.think_budget)
+        yield from generate(model, inputs, sampling, limits, thinking=options.thinking, load_s=self._load_s)
+        self._load_s = 0.0
+
+    @cached_property
+    def _loaded(self) -> Model:
+        from ernie_cli.runtime.model import load
+
+        begun = time.monotonic()
+        model = load(self.checkpoint, self._device)
+        self._load_s = round(time.monotonic() - begun, 3)
+        return model

@@ -1,0 +1,29 @@
+"""From the INPUT arguments of a command to upright RGB pictures.
+
+This room knows paths, globs, URLs, standard input, and picture formats. It knows no model, no torch and no command,
+and prints nothing. Whatever a user, a server or a file does wrong leaves it as an `InputError`; a picture that leaves
+it is RGB, upright, whole, and within the limits. PDFs and videos are recognised, and refused for now: what reads them
+will stand beside `pictures.py` and take the same `Source`, whose `part` is theirs to understand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import BinaryIO
+
+from ernie_cli.media.limits import Limits
+from ernie_cli.media.pictures import LoadedPicture, open_picture
+from ernie_cli.media.sources import Source, resolve
+
+__all__ = ["Limits", "LoadedPicture", "Source", "load", "open_picture", "resolve"]
+
+_DEFAULT_LIMITS = Limits()
+
+
+def load(arguments: Sequence[str], *, stdin: BinaryIO, limits: Limits = _DEFAULT_LIMITS) -> Iterator[LoadedPicture]:
+    """The pictures that INPUT arguments name, decoded one at a time as they are asked for.
+
+    All names are looked up first, so that a mistyped one is an `InputError` before any work is done.
+    """
+    sources = resolve(arguments, stdin=stdin, limits=limits)
+    return (open_picture(source, limits) for source in sources)

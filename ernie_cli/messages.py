@@ -1,0 +1,116 @@
+"""Values that travel through the house: what is asked (messages) and what comes back (events).
+
+Everything here is a plain immutable value. Nothing in this module opens a file, knows a model or prints; a picture is
+already decoded and upright, a video already sampled, when it becomes a part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Role: TypeAlias = Literal["system", "user", "assistant", "tool"]
+FinishReason: TypeAlias = Literal["stop", "length", "budget", "loop"]
+
+
+@dataclass(frozen=True)
+class Text:
+    """Words of a message."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture as a person sees it: upright, RGB, at its own size in pixels."""
+
+    image: Image
+
+
+@dataclass(frozen=True)
+class Video:
+    """Frames of a clip, upright RGB and all of one size, with the time of each in seconds from the clip's start."""
+
+    frames: Sequence[Image]
+    times: Sequence[float]
+
+
+Part: TypeAlias = Text | Picture | Video
+
+
+@dataclass(frozen=True)
+class Message:
+    """One turn of a conversation. An assistant's earlier thought is never part of it."""
+
+    role: Role
+    parts: tuple[Part, ...]
+
+
+def user(*parts: Part | str) -> Message:
+    """A user's turn; bare strings become `Text`."""
+    return Message("user", tuple(Text(part) if isinstance(part, str) else part for part in parts))
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Tokens of one answer. `prompt_tokens` counts everything sent, `image_tokens` the part of it that is pictures."""
+
+    prompt_tokens: int = 0
+    image_tokens: int = 0
+    reasoning_tokens: int = 0
+    answer_tokens: int = 0
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds: loading the model, from the request to the first token, and all of it."""
+
+    load_s: float = 0.0
+    first_token_s: float = 0.0
+    total_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class Thinking:
+    """A piece of the thought."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A piece of the answer."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class ToolCall:
+    """A call the model wants made, with its arguments as decoded JSON."""
+
+    name: str
+    arguments: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something the user should know about how the answer came about, in one sentence."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Finish:
+    """Always the last event of an answer."""
+
+    reason: FinishReason
+    model: str
+    usage: Usage = field(default_factory=Usage)
+    timing: Timing = field(default_factory=Timing)
+
+
+Event: TypeAlias = Thinking | Answer | ToolCall | Note | Finish

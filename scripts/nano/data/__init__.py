@@ -1,0 +1,27 @@
+"""The drawn world that ernie-nano learns: one file a job, every sample drawn from a seed.
+
+A sample is one picture (or clip) and several questions about it, each with the thought and the answer to learn.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ernie_cli.messages import Part
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a user asks, the short true thought to have, and the answer to give."""
+
+    text: str
+    thought: str
+    answer: str
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A medium and the questions about it. All of one sample share the medium's tokens while training."""
+
+    medium: Part | None
+    questions: list[Question]

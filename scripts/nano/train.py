@@ -1,0 +1,160 @@
+"""Trains ernie-nano, resumable at any time: `python scripts/nano/train.py --minutes 60`.
+
+State is kept in `runs/nano/` (weights, optimizers, step) and written every few minutes; starting again goes on from it.
+`--export DIR` writes the weights so far as a checkpoint in the hub's layout and stops.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from batches import Batch, collate
+from curriculum import Curriculum
+from network import new_model, read, see
+from torch import Tensor
+from torch.nn import functional as F
+
+from ernie_cli.runtime.prompt import CONTROL
+from ernie_cli.runtime.tokenizer import Tokenizer
+
+ROOT = Path(__file__).parents[2]
+TOKENIZER = ROOT / "ernie_cli" / "nano" / "tokenizer.model"
+WARMUP = 200
+BALANCE = 1e-3  # how fast the routers' bias follows the load (DeepSeek-V3, auxiliary-loss-free balancing)
+
+
+class Trainer:
+    """The model, its two optimizers and how far it has come."""
+
+    def __init__(self, folder: Path, peak: float, compiled: bool) -> None:
+        self.folder, self.peak = folder, peak
+        self.tokenizer = Tokenizer(TOKENIZER, CONTROL)
+        self.model = new_model(self.tokenizer.control)
+        self.step = self.pictures = 0
+        matrices, rest = [], []
+        for name, weight in self.model.named_parameters():
+            if not weight.requires_grad:
+                continue
+            inner = weight.ndim == 2 and "embed_tokens" not in name and "lm_head" not in name
+            (matrices if inner else rest).append(weight)
+        self.optimizers: list[torch.optim.Optimizer] = [
+            torch.optim.Muon(matrices, lr=peak, weight_decay=0.02, adjust_lr_fn="match_rms_adamw"),
+            torch.optim.AdamW(rest, lr=peak, betas=(0.9, 0.98), weight_decay=0.01),
+        ]
+        self.see = torch.compile(see, dynamic=True) if compiled else see
+        self.read = torch.compile(read, dynamic=True) if compiled else read
+        if (folder / "state.pt").exists():
+            self._load()
+
+    def _load(self) -> None:
+        state = torch.load(self.folder / "state.pt")
+        self.model.load_state_dict(state["model"])
+        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
+        self.step, self.pictures = state["step"], state["pictures"]
+
+    def save(self) -> None:
+        """Everything needed to go on, written whole or not at all."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        state = {
+            "model": self.model.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "step": self.step,
+            "pictures": self.pictures,
+        }
+        torch.save(state, self.folder / "state.part")
+        (self.folder / "state.part").replace(self.folder / "state.pt")
+
+    def losses(self, batch: Batch) -> tuple[Tensor, list[Tensor]]:
+        """Mean loss over the learned tokens, and each sparse layer's expert loads."""
+        loads: list[Tensor] = []
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            seen = self.see(self.model, batch.pixels, batch.grid)
+            embeds = self.model.model.language_model.embed_tokens(batch.ids)
+            inner = slice(batch.vision.start + 1, batch.vision.stop - 1)
+            embeds = torch.cat([embeds[:, : inner.start], seen.to(embeds.dtype), embeds[:, inner.stop :]], dim=1)
+            hidden = self.read(self.model, embeds, batch.positions, batch.mask, batch.vision, loads)
+            learned = batch.targets != -100
+            logits = self.model.lm_head(hidden[learned])
+        return F.cross_entropy(logits.float(), batch.targets[learned]), loads
+
+    def learn(self, batch: Batch, scale: float) -> float:
+        """One step; the learning rate is `scale` times the peak after the warm-up."""
+        rate = self.peak * scale * min(1.0, (self.step + 1) / WARMUP)
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+        loss, loads = self.losses(batch)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        for optimizer in self.optimizers:
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+        self._balance(loads)
+        self.step += 1
+        self.pictures += len(batch.ids)
+        return float(loss.detach())
+
+    @torch.no_grad()
+    def _balance(self, loads: list[Tensor]) -> None:
+        sparse = [layer.mlp for layer in self.model.model.language_model.layers if hasattr(layer.mlp, "text_moe")]
+        for block, load in zip(sparse, loads, strict=True):
+            for moe, share in zip((block.text_moe, block.vision_moe), load, strict=True):
+                moe.gate.moe_statics.e_score_correction_bias += BALANCE * torch.sign(share.mean() - share)
+
+    def export(self, out: Path) -> None:
+        """The weights in bfloat16 and the hub's layout, with config, tokenizer and preprocessor settings."""
+        from export import write_checkpoint
+
+        write_checkpoint(self.model, out)
+
+
+def log(folder: Path, record: dict[str, Any]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "log.jsonl").open("a") as file:
+        file.write(json.dumps(record) + "\n")
+    print(json.dumps(record), flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=60, help="stop after this long")
+    parser.add_argument("--folder", type=Path, default=ROOT / "runs" / "nano")
+    parser.add_argument("--peak", type=float, default=2e-3, help="highest learning rate")
+    parser.add_argument("--decay-minutes", type=float, default=0, help="lower the rate to zero over the last minutes")
+    parser.add_argument("--compile", action="store_true", help="torch.compile the forward pass")
+    parser.add_argument("--export", type=Path, help="write a checkpoint here and stop")
+    options = parser.parse_args()
+
+    trainer = Trainer(options.folder, options.peak, options.compile)
+    if options.export:
+        trainer.export(options.export)
+        return
+    curriculum = Curriculum(random.Random(trainer.step))
+    begun = saved = noted = time.monotonic()
+    recent: dict[str, list[float]] = {}
+    while (spent := (time.monotonic() - begun) / 60) < options.minutes:
+        job, samples, budgets = curriculum.draw(trainer.pictures)
+        batch = collate(samples, trainer.tokenizer, *budgets)
+        left = (options.minutes - spent) / options.decay_minutes if options.decay_minutes else 1.0
+        recent.setdefault(job, []).append(trainer.learn(batch, min(1.0, left)))
+        if time.monotonic() - noted > 30:
+            noted = time.monotonic()
+            means = {name: round(sum(values) / len(values), 4) for name, values in recent.items()}
+            log(options.folder, {"step": trainer.step, "pictures": trainer.pictures, "minutes": round(spent, 1), **means})
+            recent = {}
+        if time.monotonic() - saved > 180:
+            saved = time.monotonic()
+            trainer.save()
+    trainer.save()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
