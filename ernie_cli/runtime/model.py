@@ -114,6 +114,9 @@ def load(checkpoint: Checkpoint, device: str = "auto") -> Model:
             f"The weights in {checkpoint.folder} are incomplete: {len(missing)} are missing, such as {missing[0]}.",
             "Fetch the checkpoint again, with all its safetensors files.",
         )
+    if place == "cpu" and native.num_parameters() < SMALL:
+        # A small model's steps are too short to be worth sharing: one thread decodes many times faster than several.
+        torch.set_num_threads(1)
     return Model(checkpoint, native.eval().to(place))
 
 

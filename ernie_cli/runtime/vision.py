@@ -67,7 +67,7 @@ def fit(height: int, width: int, budget: PixelBudget) -> tuple[int, int]:
         short = max(FACTOR, round(min(height, width) / FACTOR) * FACTOR)
         long = short * MAX_ASPECT
         height, width = (long, short) if height > width else (short, long)
-    rounded = max(FACTOR, round(height / FACTOR) * FACTOR), max(FACTOR, round(width / FACTOR) * FACTOR)
+    rounded = round(height / FACTOR) * FACTOR, round(width / FACTOR) * FACTOR
     if math.prod(rounded) > budget.most:
         shrink = math.sqrt(height * width / budget.most) * FACTOR
         return max(FACTOR, math.floor(height / shrink) * FACTOR), max(FACTOR, math.floor(width / shrink) * FACTOR)

@@ -1,0 +1,139 @@
+"""Measures ernie-nano through the engine the commands use: `python scripts/nano/evaluate.py easy-vqa`.
+
+Every job is asked greedily about pictures it was not trained on. With `--write` the figures go to `docs/nano.json` and
+into the table of `docs/nano.md`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from data.ask import easy_vqa, scene_sample
+from PIL import Image
+
+from ernie_cli.engines import Options
+from ernie_cli.engines.local import LocalEngine
+from ernie_cli.messages import Answer, Finish, Picture
+from ernie_cli.runtime.checkpoint import NANO, find
+from ernie_cli.tasks import ask
+
+ROOT = Path(__file__).parents[2]
+FIGURES, PAGE = ROOT / "docs" / "nano.json", ROOT / "docs" / "nano.md"
+HELD_OUT = 10**9  # seeds from here on are never trained on
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One question of an evaluation: what was expected, what was said, and how it ended."""
+
+    expected: str
+    said: str
+    finish: str
+
+
+def _answer(engine: LocalEngine, picture: Picture, question: str, expected: str) -> Asked:
+    said, finish = "", ""
+    for event in engine.stream(ask.messages([picture], question), Options()):
+        if isinstance(event, Answer):
+            said += event.text
+        elif isinstance(event, Finish):
+            finish = event.reason
+    return Asked(expected, said, finish)
+
+
+def easy_vqa_share(engine: LocalEngine, share: slice) -> Iterator[Asked]:
+    """The test split of easy-vqa: 1,000 pictures with 9,673 questions."""
+    for path, pairs in easy_vqa("test")[share]:
+        with Image.open(path) as file:
+            picture = Picture(file.convert("RGB"))
+        for question, expected in pairs:
+            yield _answer(engine, picture, question, expected)
+
+
+def scenes_share(engine: LocalEngine, share: slice) -> Iterator[Asked]:
+    """500 drawn scenes of one to eight things, one question each."""
+    for seed in range(500)[share]:
+        random = Random(HELD_OUT + seed)
+        width, height = (random.randint(4, 6) * 28 for _ in range(2))
+        sample = scene_sample(random, width, height, 8, 1)
+        assert isinstance(sample.medium, Picture)
+        for question in sample.questions:
+            yield _answer(engine, sample.medium, question.text, question.answer)
+
+
+def accuracy(asked: list[Asked]) -> dict[str, Any]:
+    right = sum(one.said == one.expected for one in asked)
+    ended = sum(one.finish == "stop" for one in asked)
+    return {
+        "questions": len(asked),
+        "accuracy": round(right / len(asked), 4),
+        "ended_by_itself": round(ended / len(asked), 4),
+    }
+
+
+Share = Callable[[LocalEngine, slice], Iterator[Asked]]
+JOBS: dict[str, tuple[Share, Callable[[list[Asked]], dict[str, Any]]]] = {
+    "easy-vqa": (easy_vqa_share, accuracy),
+    "scenes": (scenes_share, accuracy),
+}
+
+
+def _run_share(job: str, model: str, start: int, step: int, limit: int | None) -> list[Asked]:
+    engine = LocalEngine(find(model), "cpu")
+    return list(JOBS[job][0](engine, slice(start, limit, step)))
+
+
+def evaluate(job: str, model: str, processes: int, limit: int | None = None) -> dict[str, Any]:
+    """The figures of one job; `limit` looks at its first pictures only."""
+    begun = time.monotonic()
+    with ProcessPoolExecutor(processes) as pool:
+        shares = [pool.submit(_run_share, job, model, start, processes, limit) for start in range(processes)]
+        asked = [one for share in shares for one in share.result()]
+    return JOBS[job][1](asked) | {"seconds": round(time.monotonic() - begun)}
+
+
+def write(figures: dict[str, dict[str, Any]]) -> None:
+    """Adds the figures to those kept, and renews the table between the page's two marks."""
+    kept = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
+    kept |= figures
+    FIGURES.write_text(json.dumps(kept, indent=2) + "\n")
+    rows = ["| job | figure | value |", "|---|---|---|"]
+    rows += [
+        f"| {job} | {name.replace('_', ' ')} | {value} |"
+        for job, values in kept.items()
+        for name, value in values.items()
+        if name != "seconds"
+    ]
+    start, end = "<!-- figures -->\n", "<!-- /figures -->"
+    page = PAGE.read_text()
+    head, rest = page.split(start)
+    tail = rest.split(end)[1]
+    PAGE.write_text(head + start + "\n".join(rows) + "\n" + end + tail)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("job", choices=[*JOBS, "all"])
+    parser.add_argument("--model", default=NANO, help="another checkpoint's folder")
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--limit", type=int, help="look at the first N pictures only")
+    parser.add_argument("--write", action="store_true", help="put the figures into docs/")
+    options = parser.parse_args()
+    jobs = list(JOBS) if options.job == "all" else [options.job]
+    figures = {job: evaluate(job, options.model, options.processes, options.limit) for job in jobs}
+    print(json.dumps(figures, indent=2))
+    if options.write:
+        write(figures)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

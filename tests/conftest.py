@@ -1,0 +1,30 @@
+"""What all tests share: the built-in checkpoint, and a picture drawn here."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from PIL import Image, ImageDraw
+
+from ernie_cli.engines.local import LocalEngine
+from ernie_cli.runtime.checkpoint import NANO, Checkpoint, find
+
+os.environ.setdefault("ERNIE_CONFIG", os.devnull)
+
+
+@pytest.fixture(scope="session")
+def nano() -> Checkpoint:
+    return find(NANO)
+
+
+@pytest.fixture(scope="session")
+def engine(nano: Checkpoint) -> LocalEngine:
+    return LocalEngine(nano, "cpu")
+
+
+@pytest.fixture(scope="session")
+def red_circle() -> Image.Image:
+    picture = Image.new("RGB", (168, 140), (230, 230, 225))
+    ImageDraw.Draw(picture).ellipse((50, 40, 110, 100), fill=(214, 40, 40))
+    return picture
