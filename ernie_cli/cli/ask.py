@@ -75,9 +75,7 @@ def _load(inputs: Sequence[str], output: Output) -> list[LoadedPicture]:
     return pictures
 
 
-def _deliver(
-    reply: Reply, pictures: Sequence[LoadedPicture], question: str, common: Common, output: Output
-) -> None:
+def _deliver(reply: Reply, pictures: Sequence[LoadedPicture], question: str, common: Common, output: Output) -> None:
     if common.thinking_file:
         write_whole(common.thinking_file, f"{reply.thinking}\n")
     if common.as_json or common.output:

@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import typer
+
 from ernie_cli.errors import UsageError
 
 
@@ -14,9 +16,7 @@ def config_path() -> Path:
     """`ERNIE_CONFIG`, or `config.toml` in the platform's config folder for `ernie`."""
     if given := os.environ.get("ERNIE_CONFIG"):
         return Path(given)
-    import platformdirs
-
-    return platformdirs.user_config_path("ernie") / "config.toml"
+    return Path(typer.get_app_dir("ernie")) / "config.toml"
 
 
 def read_config(known: frozenset[str]) -> dict[str, Any]:

@@ -18,7 +18,9 @@ def pick_engine(common: Common, output: Output) -> LocalEngine:
     from ernie_cli.runtime.checkpoint import NANO, find
 
     if common.model is None:
-        output.note(f"Using the built-in {NANO}: it shows what ernie does, but knows little of the world (see --model).")
+        output.note(
+            f"Using the built-in {NANO}: it shows what ernie does, but knows little of the world (see --model)."
+        )
     return LocalEngine(find(common.model or NANO), common.device)
 
 

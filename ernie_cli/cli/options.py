@@ -4,19 +4,19 @@ A command declares its own parameters and a last one, `common: Common`; `with_co
 its place. A flag beats its `ERNIE_*` variable, which beats the config file, which beats the default.
 """
 
-from __future__ import annotations
-
+# No `from __future__ import annotations` here: Typer wants them as objects, and reading them back from strings is slow.
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from enum import Enum
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any
 
 import typer
 
-MODEL, THOUGHT, SAMPLING, OUTPUT = "Model", "Thinking", "Sampling", "Output"
+FROM_FIELD = "ERNIE_*"
+MODEL, ANSWER, OUTPUT = "Model", "Thinking and answering", "Output"
 
 
 class ShowThinking(str, Enum):
@@ -35,8 +35,10 @@ class Format(str, Enum):
 
 
 def option(panel: str, help: str, *names: str, variable: bool = True, **more: Any) -> Any:
-    """A `typer.Option` of a panel; `with_common` names its environment variable after the field."""
-    return typer.Option(*names, help=help, rich_help_panel=panel, show_envvar=False, envvar=variable or None, **more)
+    """A `typer.Option` of a panel; `with_common` names its environment variable after the field, if it has one."""
+    return typer.Option(
+        *names, help=help, rich_help_panel=panel, show_envvar=False, envvar=FROM_FIELD if variable else None, **more
+    )
 
 
 @dataclass(frozen=True)
@@ -46,18 +48,18 @@ class Common:
     model: Annotated[str | None, option(MODEL, "A folder with a checkpoint, or a name.", "--model", "-m")] = None
     device: Annotated[str, option(MODEL, "auto, cpu, cuda, cuda:1 or mps.")] = "auto"
     max_pixels: Annotated[int | None, option(MODEL, "Shrink pictures to at most N pixels.", min=784)] = None
-    think: Annotated[bool, option(THOUGHT, "Think before answering.", "--think/--no-think")] = True
-    think_budget: Annotated[int | None, option(THOUGHT, "Close the thought after N tokens.", min=0)] = None
+    think: Annotated[bool, option(ANSWER, "Think before answering.", "--think/--no-think")] = True
+    think_budget: Annotated[int | None, option(ANSWER, "Close the thought after N tokens.", min=0)] = None
     show_thinking: Annotated[
-        ShowThinking, option(THOUGHT, "Show the thought on stderr; auto: if that is a terminal.")
+        ShowThinking, option(ANSWER, "Show the thought on stderr; auto: if that is a terminal.")
     ] = ShowThinking.auto
     thinking_file: Annotated[
-        Path | None, option(THOUGHT, "Write the thought to a file.", variable=False, dir_okay=False)
+        Path | None, option(ANSWER, "Write the thought to a file.", variable=False, dir_okay=False)
     ] = None
-    max_tokens: Annotated[int | None, option(SAMPLING, "Most tokens of thought and answer together.", min=1)] = None
-    temperature: Annotated[float | None, option(SAMPLING, "0: always the likeliest token.", min=0)] = None
-    top_p: Annotated[float | None, option(SAMPLING, "Draw from the likeliest tokens up to P.", min=0, max=1)] = None
-    seed: Annotated[int | None, option(SAMPLING, "The same seed draws the same text.")] = None
+    max_tokens: Annotated[int | None, option(ANSWER, "Most tokens of thought and answer together.", min=1)] = None
+    temperature: Annotated[float | None, option(ANSWER, "0: always the likeliest token.", min=0)] = None
+    top_p: Annotated[float | None, option(ANSWER, "Draw from the likeliest tokens up to P.", min=0, max=1)] = None
+    seed: Annotated[int | None, option(ANSWER, "The same seed draws the same text.")] = None
     format: Annotated[Format, option(OUTPUT, "text or json.", "--format", "-f")] = Format.text
     json: Annotated[bool, option(OUTPUT, "The same as --format json.", "--json", variable=False)] = False
     output: Annotated[
@@ -78,15 +80,13 @@ class Common:
 def with_common(command: Callable[..., None]) -> Callable[..., None]:
     """The command with the shared options in place of its parameter `common`."""
     own = [p for p in inspect.signature(command, eval_str=True).parameters.values() if p.name != "common"]
-    hints = get_type_hints(Common, include_extras=True)
     shared = []
     for field in fields(Common):
-        info = hints[field.name].__metadata__[0]
-        info.envvar = f"ERNIE_{field.name.upper()}" if info.envvar else None
+        annotation: Any = field.type
+        info = annotation.__metadata__[0]
+        info.envvar = f"ERNIE_{field.name.upper()}" if info.envvar == FROM_FIELD else info.envvar
         shared.append(
-            inspect.Parameter(
-                field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=hints[field.name]
-            )
+            inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=annotation)
         )
 
     @wraps(command)

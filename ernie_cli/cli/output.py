@@ -9,12 +9,10 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TextIO, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, TextIO, TypeAlias
 
 from ernie_cli.cli.blocks import finished_blocks
-from ernie_cli.messages import Answer, Event, Finish, Note, Thinking
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -22,12 +20,12 @@ if TYPE_CHECKING:
     from rich.live import Live
 
     from ernie_cli.errors import ErnieError
+    from ernie_cli.messages import Event, Finish
 
 ShowThinking: TypeAlias = Literal["auto", "always", "never"]
 
 
-@dataclass(frozen=True)
-class Reply:
+class Reply(NamedTuple):
     """All of an answer, once it is there."""
 
     answer: str
@@ -35,8 +33,7 @@ class Reply:
     finish: Finish
 
 
-@dataclass(frozen=True)
-class Style:
+class Style(NamedTuple):
     """What a person asked to see."""
 
     show_thinking: ShowThinking = "auto"
@@ -91,6 +88,8 @@ class Output:
 
     def play(self, events: Iterable[Event], *, show_answer: bool = True) -> Reply:
         """Shows the events as they come and returns the whole."""
+        from ernie_cli.messages import Answer, Finish, Note, Thinking
+
         thinking: list[str] = []
         answer: list[str] = []
         finish: Finish | None = None
@@ -273,4 +272,3 @@ def write_whole(path: Path, data: str | bytes) -> None:
         raise InputError(
             f"{path} cannot be written: {failed.strerror or failed}.", "Choose another place with --output."
         ) from failed
-

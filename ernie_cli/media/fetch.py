@@ -3,6 +3,7 @@
 Only what the user named is asked for, and nothing of this machine is sent along but a User-Agent. Everything that goes
 wrong is an `InputError`.
 """
+# httpx is imported where it is used, so that `ernie --help` stays fast.
 
 from __future__ import annotations
 
@@ -52,7 +53,7 @@ def check_scheme(url: str) -> None:
     hint = (
         "Give the path of the file itself." if scheme == "file" else "Download it first, and give the path of the file."
     )
-    raise InputError(f"{display_name(url)} is a {scheme} URL, and only http, https and data URLs are read.", hint)
+    raise InputError(f"{display_name(url)} cannot be fetched: only http, https and data URLs can.", hint)
 
 
 def fetch(url: str, limits: Limits) -> bytes:
@@ -111,7 +112,7 @@ def _request(url: str, limits: Limits) -> bytes:
         raise _too_slow(url, limits) from error
     except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError) as error:
         raise InputError(f"{display_name(url)} is not a valid address.", "Check how the URL is written.") from error
-    except (httpx.HTTPError, OSError, ValueError) as error:
+    except (httpx.HTTPError, OSError, ValueError, ImportError) as error:  # the last two for odd proxies
         raise _unreachable(url, error) from error
 
 
@@ -128,7 +129,7 @@ def _follow(client: httpx.Client, request: httpx.Request, limits: Limits) -> byt
             response.close()
         if request.url.scheme not in {"http", "https"}:
             raise InputError(
-                f"{display_name(first)} redirects to a {request.url.scheme} URL, which is not followed.",
+                f"{display_name(first)} redirects to {request.url.scheme}://, which is not followed.",
                 "Download the file yourself, and give its path.",
             )
     raise InputError(
@@ -186,7 +187,7 @@ def _unreachable(url: str, error: BaseException) -> InputError:
         )
     if any(isinstance(cause, ConnectionRefusedError) for cause in causes):
         return InputError(f"{name} refused the connection.", "Check the host and port of the URL.")
-    return InputError(f"{name} could not be read to its end: {error}.", "Try again, or download it first.")
+    return InputError(f"{name} could not be fetched: {str(error).rstrip('.')}.", "Try again, or download it first.")
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

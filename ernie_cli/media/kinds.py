@@ -28,44 +28,30 @@ class Kind(Enum):
 _PICTURE_MARKS = re.compile(
     rb"\xff\xd8\xff"  # JPEG
     rb"|\x89PNG\r\n\x1a\n|GIF8[79]a|RIFF....WEBP"
-    rb"|II[*+]\0|MM\0[*+]"  # TIFF, BigTIFF
-    rb"|BM.{12}[\x0c\x10\x28\x34\x38\x40\x6c\x7c]\0\0\0"  # BMP, with the size of its second header
-    rb"|\0\0\0\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51"  # JPEG 2000, as a file and bare
+    rb"|II[*+]\x00|MM\x00[*+]"  # TIFF, BigTIFF
+    rb"|BM.{12}[\x0c\x10\x28\x34\x38\x40\x6c\x7c]\x00\x00\x00"  # BMP, with the size of its second header
+    rb"|\x00\x00\x00\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51"  # JPEG 2000, as a file and bare
     rb"|P[1-6]\s+[\d#]|P[fF]\s+\d"  # PPM and its family
-    rb"|\0\0\1\0[^\0]|8BPS\0\1|icns|qoif|DDS |\x01\xda[\0\1][\1\2]",  # ICO, PSD, ICNS, QOI, DDS, SGI
+    rb"|....ftyp(avi[fs]|he[iv][cxms]|m[is]f1)"  # AVIF, HEIC, and either of them
+    rb"|\x00\x00\x01\x00[^\x00]|icns|8BPS\x00\x01"  # ICO, ICNS, PSD
+    rb"|qoif|DDS |\x01\xda[\x00\x01][\x01\x02]",  # the last is SGI
     re.DOTALL,
 )
 _VIDEO_MARKS = re.compile(
     rb"\x1a\x45\xdf\xa3"  # Matroska, WebM
-    rb"|RIFF....AVI |FLV\1|YUV4MPEG2 "
+    rb"|RIFF....AVI |FLV\x01|YUV4MPEG2 "
     rb"|\x30\x26\xb2\x75\x8e\x66\xcf\x11"  # ASF, WMV
-    rb"|\0\0\1[\xba\xb3]"  # MPEG program and elementary streams
+    rb"|\x00\x00\x01[\xba\xb3]"  # MPEG program and elementary streams
     rb"|\x47.{187}\x47.{187}\x47|.{4}\x47.{191}\x47.{191}\x47"  # MPEG transport stream, and with time codes
     rb"|OggS.{1,100}\x80theora"
+    rb"|....ftyp(?!M4[ABP] |crx |jxl )"  # MP4, QuickTime; not sound, and not pictures that nothing here reads
     rb"|....(moov|mdat|wide|pnot)",  # QuickTime from before `ftyp`
     re.DOTALL,
 )
-_PICTURE_BRANDS = {
-    b"avif",
-    b"avis",
-    b"heic",
-    b"heix",
-    b"heim",
-    b"heis",
-    b"hevc",
-    b"hevx",
-    b"hevm",
-    b"hevs",
-    b"mif1",
-    b"msf1",
-}
-_OTHER_BRANDS = {b"M4A ", b"M4B ", b"M4P ", b"crx ", b"jxl "}  # sound, and pictures that nothing here reads
 
 
 def sniff(head: bytes) -> Kind:
     """The kind of the bytes that begin with `head`, of which `SNIFF_BYTES` are enough."""
-    if head[4:8] == b"ftyp":
-        return _by_brand(head[8:12])
     if _PICTURE_MARKS.match(head):
         return Kind.PICTURE
     if b"%PDF-" in head[:1024]:  # readers let it start late
@@ -78,12 +64,6 @@ def sniff(head: bytes) -> Kind:
 def is_heif(head: bytes) -> bool:
     """Whether the bytes are of the family that Pillow reads only with pillow-heif's help."""
     return head[4:8] == b"ftyp" and head[8:12] not in {b"avif", b"avis"}
-
-
-def _by_brand(brand: bytes) -> Kind:
-    if brand in _PICTURE_BRANDS:
-        return Kind.PICTURE
-    return Kind.UNKNOWN if brand in _OTHER_BRANDS else Kind.VIDEO
 
 
 def _is_text(head: bytes) -> bool:

@@ -144,9 +144,9 @@ def _read_all(stream: BinaryIO, name: str, limits: Limits) -> bytes:
     return data
 
 
-def _natural(path: str) -> list[tuple[str, int]]:
+def _natural(path: str) -> tuple[list[tuple[str, int]], str]:
     """A key that sorts page2 before page10."""
-    return [(words, int(digits or 0)) for words, digits in re.findall(r"([^0-9]*)([0-9]*)", path)]
+    return [(words, int(digits or 0)) for words, digits in re.findall(r"([^0-9]*)([0-9]*)", path)], path
 
 
 def _printable(path: str) -> str:

@@ -51,7 +51,9 @@ class Checkpoint:
         """Raises ModelError if the folder has no readable `tokenizer.model`."""
         path = self.folder / "tokenizer.model"
         if not path.exists():
-            raise ModelError(f"{self.folder} has no tokenizer.model.", "Fetch the checkpoint again, with all its files.")
+            raise ModelError(
+                f"{self.folder} has no tokenizer.model.", "Fetch the checkpoint again, with all its files."
+            )
         try:
             return Tokenizer(path, CONTROL)
         except (OSError, RuntimeError) as broken:

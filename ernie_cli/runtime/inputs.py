@@ -72,8 +72,10 @@ def prepare(
             continue
         flush()
         part = piece.part
-        is_picture = isinstance(part, Picture)
-        patches = patchify_picture(part.image, budgets[0]) if is_picture else patchify_video(part.frames, budgets[1])
+        if isinstance(part, Picture):
+            patches = patchify_picture(part.image, budgets[0])
+        else:
+            patches = patchify_video(part.frames, budgets[1])
         media.append(patches)
         ids.extend([patch_id] * patches.tokens)
         spans.append(patches.merged_grid)

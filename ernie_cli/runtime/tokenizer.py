@@ -1,6 +1,6 @@
 """Text to token ids and back, through the checkpoint's own SentencePiece model.
 
-Baidu's tokenizer is a thin wrapper around SentencePiece in which the control strings (`<|IMAGE_START|>`, `<think>`, ...)
+Baidu's tokenizer is a thin wrapper around SentencePiece in which the control strings (`<|IMAGE_START|>`, `<think>`)
 are pieces of the vocabulary. So this module hands ordinary text to SentencePiece as one string between two control
 strings, and never lets text that a *user* wrote turn into a control piece.
 """
@@ -51,7 +51,7 @@ class Tokenizer:
         return self.control[control]
 
     def encode(self, parts: Iterable[Markup | Literal]) -> list[int]:
-        """Token ids of the parts joined; neighbouring text is tokenized together, as a template rendered whole would be."""
+        """Token ids of the parts joined; neighbouring text is tokenized together, as in a whole rendered template."""
         ids: list[int] = []
         pending = ""
         for part in parts:
@@ -65,7 +65,7 @@ class Tokenizer:
                     pending = text
                 else:
                     pending += text
-        return ids + self._pieces.encode(pending)
+        return [*ids, *self._pieces.encode(pending)]
 
     def _split(self, part: Markup | Literal) -> list[str]:
         """A part cut at its control strings; in literal text, each of these is broken after its first character."""

@@ -11,34 +11,29 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from data import Question, Sample
+from network import Layout
 from torch import Tensor
 
-from ernie_cli.messages import Picture, user
+from ernie_cli.messages import Picture, Video, user
 from ernie_cli.runtime.positions import positions
 from ernie_cli.runtime.prompt import END_OF_TURN, END_THINK, IMAGE_PATCH, Slot, render
 from ernie_cli.runtime.tokenizer import Literal, Markup, Tokenizer
 from ernie_cli.runtime.vision import Patches, PixelBudget, patchify_picture, patchify_video
 
 
+ROUND_LENGTH = 32
+
+
 @dataclass(frozen=True)
 class Batch:
-    """`ids`, `targets` (-100: not learned) are (rows, tokens); `vision` is where the media's tokens stand in each row."""
+    """`ids`, `targets` (-100: not learned) are (rows, tokens), `positions` (3, rows, tokens)."""
 
     pixels: Tensor
     grid: tuple[int, int, int]
     ids: Tensor
     targets: Tensor
     positions: Tensor
-    mask: Tensor
-    vision: slice
-
-
-@dataclass
-class _Row:
-    ids: list[int]
-    targets: list[int]
-    positions: np.ndarray
-    branch: list[int]  # 0 for what all questions share, else the question's number
+    layout: Layout
 
 
 def prefix(sample: Sample, tokenizer: Tokenizer, patches: Patches) -> tuple[list[int], np.ndarray, int, slice]:
@@ -55,49 +50,48 @@ def prefix(sample: Sample, tokenizer: Tokenizer, patches: Patches) -> tuple[list
     return ids, where, following, slice(len(before) - 1, len(ids))
 
 
-def branch(question: Question, tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
+def branch(question: Question, tokenizer: Tokenizer) -> tuple[list[int], int]:
     """Ids of a question, its thought and its answer; and how many of them are prompt."""
     prompt = tokenizer.encode([Literal(question.text), Markup("\nAssistant: \n<think>\n")])
     reply = tokenizer.encode(
         [Literal(question.thought), Markup(f"\n{END_THINK}\n\n"), Literal(question.answer), Markup(END_OF_TURN)]
     )
-    return prompt + reply, [len(prompt)]
+    return prompt + reply, len(prompt)
 
 
 def collate(samples: list[Sample], tokenizer: Tokenizer, picture: PixelBudget, frame: PixelBudget) -> Batch:
-    """A batch of samples whose media come out at one size."""
-    media = [
-        patchify_picture(s.medium.image, picture) if isinstance(s.medium, Picture) else patchify_video(s.medium.frames, frame)  # type: ignore[union-attr]
-        for s in samples
-    ]
-    rows = []
-    for sample, patches in zip(samples, media, strict=True):
-        ids, where, following, vision = prefix(sample, tokenizer, patches)
-        row = _Row(list(ids), [-100] * len(ids), where, [0] * len(ids))
-        for number, question in enumerate(sample.questions, start=1):
-            said, (asked,) = branch(question, tokenizer)
-            row.ids += said
+    """A batch of samples with equally many questions, whose media come out at one size."""
+    media = [_patches(sample, picture, frame) for sample in samples]
+    shared, where, following, vision = prefix(samples[0], tokenizer, media[0])
+    asked = [[branch(question, tokenizer) for question in sample.questions] for sample in samples]
+    rows, branches, cut = len(samples), len(asked[0]), len(shared)
+    # Few different lengths: see `network._experts`.
+    length = -(-max(len(said) for row in asked for said, _ in row) // ROUND_LENGTH) * ROUND_LENGTH
+    ids = torch.zeros(rows, branches, length, dtype=torch.long)
+    targets = torch.full((rows, branches, length), -100)
+    valid = torch.zeros(rows, branches, length, dtype=torch.bool)
+    for row, questions in enumerate(asked):
+        for index, (said, prompt) in enumerate(questions):
+            ids[row, index, : len(said)] = torch.tensor(said)
+            valid[row, index, : len(said)] = True
             # The token at place i is asked to foretell the one at i + 1.
-            row.targets += [-100] * (asked - 1) + said[asked:] + [-100]
-            row.branch += [number] * len(said)
-            row.positions = np.concatenate([row.positions, positions([len(said)], following)[0]], axis=1)
-        rows.append(row)
-    return _pad(rows, torch.from_numpy(np.stack([p.pixels for p in media])), media[0].grid, vision)
+            targets[row, index, prompt - 1 : len(said) - 1] = torch.tensor(said[prompt:])
+    places, _ = positions([length], following)
+    everywhere = torch.from_numpy(np.concatenate([where, *[places] * branches], axis=1))
+    layout = Layout(cut, branches, vision, torch.cat([torch.ones(rows, cut, dtype=torch.bool), valid.flatten(1)], 1))
+    return Batch(
+        torch.from_numpy(np.stack([p.pixels for p in media])),
+        media[0].grid,
+        torch.cat([torch.tensor(shared).expand(rows, -1), ids.flatten(1)], 1),
+        torch.cat([torch.full((rows, cut), -100), targets.flatten(1)], 1),
+        everywhere[:, None].expand(-1, rows, -1),
+        layout,
+    )
 
 
-def _pad(rows: list[_Row], pixels: Tensor, grid: tuple[int, int, int], vision: slice) -> Batch:
-    length = -(-max(len(row.ids) for row in rows) // 64) * 64
-    ids = torch.zeros(len(rows), length, dtype=torch.long)
-    targets = torch.full((len(rows), length), -100)
-    places = torch.zeros(3, len(rows), length, dtype=torch.long)
-    branches = torch.full((len(rows), length), -1)
-    for index, row in enumerate(rows):
-        size = len(row.ids)
-        ids[index, :size] = torch.tensor(row.ids)
-        targets[index, :size] = torch.tensor(row.targets)
-        places[:, index, :size] = torch.from_numpy(row.positions)
-        branches[index, :size] = torch.tensor(row.branch)
-    same = branches[:, :, None] == branches[:, None, :]
-    shared = branches[:, None, :] == 0
-    mask = (same | shared) & torch.ones(length, length, dtype=torch.bool).tril()
-    return Batch(pixels, grid, ids, targets, places, mask[:, None], vision)
+def _patches(sample: Sample, picture: PixelBudget, frame: PixelBudget) -> Patches:
+    medium = sample.medium
+    if isinstance(medium, Picture):
+        return patchify_picture(medium.image, picture)
+    assert isinstance(medium, Video)
+    return patchify_video(medium.frames, frame)

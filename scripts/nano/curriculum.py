@@ -6,12 +6,13 @@ from random import Random
 
 from data import Sample
 from data.ask import easy_sample, scene_sample
+from data.ground import ground_sample
 
 from ernie_cli.runtime.vision import FACTOR, PixelBudget
 
 PICTURES = PixelBudget(112 * 112, 448 * 448)
 FRAMES = PixelBudget(84 * 84, 112 * 112)
-QUESTIONS = 6
+QUESTIONS = 3
 ROWS = 32
 
 
@@ -24,9 +25,14 @@ class Curriculum:
     def draw(self, pictures: int) -> tuple[str, list[Sample], tuple[PixelBudget, PixelBudget]]:
         """The next batch's job, samples and pixel budgets, after `pictures` have been learned."""
         random = self.random
-        if random.random() < (0.3 if pictures < 60_000 else 0.15):
-            return "easy-vqa", [easy_sample(random, QUESTIONS) for _ in range(ROWS)], (PICTURES, FRAMES)
-        most = 1 if pictures < 8_000 else 2 if pictures < 20_000 else 4 if pictures < 60_000 else 8
+        job = random.choices(["easy-vqa", "ask", "ground"], [0.3, 0.5, 0.2])[0]
+        if job == "easy-vqa":
+            return job, [easy_sample(random, QUESTIONS) for _ in range(ROWS)], (PICTURES, FRAMES)
+        most = 1 if pictures < 8_000 else 2 if pictures < 25_000 else 4 if pictures < 80_000 else 8
         width, height = (random.randint(4, 4 if pictures < 20_000 else 6) * FACTOR for _ in range(2))
-        samples = [scene_sample(random, width, height, most, QUESTIONS) for _ in range(ROWS)]
-        return "ask", samples, (PICTURES, FRAMES)
+        if job == "ask":
+            samples = [scene_sample(random, width, height, most, QUESTIONS) for _ in range(ROWS)]
+        else:  # answers are long: a few questions about a few things, or one about many
+            most, questions = random.choice([(2, 3), (min(most, 4), 2)])
+            samples = [ground_sample(random, width, height, most, questions) for _ in range(ROWS)]
+        return job, samples, (PICTURES, FRAMES)

@@ -43,7 +43,9 @@ def structured(random: Random) -> Iterator[str]:
     yield json.dumps([{"bbox_2d": [number() for _ in range(4)], "label": things} for _ in range(random.randint(1, 3))])
     clock = f"00:00:{random.randint(0, 59):02d}.{random.choice((0, 50)):02d}"
     yield json.dumps([{"start": clock, "end": clock, "label": things}])
-    titles = f"{random.choice(words.MEASURES)} by {random.choice(['month', 'city', 'year', 'day', 'quarter', 'product'])}"
+    titles = (
+        f"{random.choice(words.MEASURES)} by {random.choice(['month', 'city', 'year', 'day', 'quarter', 'product'])}"
+    )
     labels = random.sample(random.choice([words.CITIES, words.MONTHS, words.DAYS, words.GOODS]), 3)
     rows = [[label, round(random.uniform(0, 100), random.choice([0, 1]))] for label in labels]
     chart = random.choice(["bar", "line", "pie"])

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from batches import Batch, collate
 from curriculum import Curriculum
-from network import new_model, read, see
+from network import ROUND, new_model, read, see
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -33,7 +33,7 @@ BALANCE = 1e-3  # how fast the routers' bias follows the load (DeepSeek-V3, auxi
 class Trainer:
     """The model, its two optimizers and how far it has come."""
 
-    def __init__(self, folder: Path, peak: float, compiled: bool) -> None:
+    def __init__(self, folder: Path, peak: float) -> None:
         self.folder, self.peak = folder, peak
         self.tokenizer = Tokenizer(TOKENIZER, CONTROL)
         self.model = new_model(self.tokenizer.control)
@@ -48,8 +48,6 @@ class Trainer:
             torch.optim.Muon(matrices, lr=peak, weight_decay=0.02, adjust_lr_fn="match_rms_adamw"),
             torch.optim.AdamW(rest, lr=peak, betas=(0.9, 0.98), weight_decay=0.01),
         ]
-        self.see = torch.compile(see, dynamic=True) if compiled else see
-        self.read = torch.compile(read, dynamic=True) if compiled else read
         if (folder / "state.pt").exists():
             self._load()
 
@@ -76,14 +74,16 @@ class Trainer:
         """Mean loss over the learned tokens, and each sparse layer's expert loads."""
         loads: list[Tensor] = []
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            seen = self.see(self.model, batch.pixels, batch.grid)
+            seen = see(self.model, batch.pixels, batch.grid)
             embeds = self.model.model.language_model.embed_tokens(batch.ids)
-            inner = slice(batch.vision.start + 1, batch.vision.stop - 1)
+            vision = batch.layout.vision
+            inner = slice(vision.start + 1, vision.stop - 1)  # without the start and end tokens
             embeds = torch.cat([embeds[:, : inner.start], seen.to(embeds.dtype), embeds[:, inner.stop :]], dim=1)
-            hidden = self.read(self.model, embeds, batch.positions, batch.mask, batch.vision, loads)
-            learned = batch.targets != -100
-            logits = self.model.lm_head(hidden[learned])
-        return F.cross_entropy(logits.float(), batch.targets[learned]), loads
+            hidden = read(self.model, embeds, batch.positions, batch.layout, loads)
+            learned = (batch.targets.flatten() != -100).nonzero().squeeze(1)
+            rows = torch.cat([learned, learned.new_zeros(-len(learned) % ROUND)])  # few different shapes
+            logits = self.model.lm_head(hidden.flatten(0, 1).index_select(0, rows))[: len(learned)]
+        return F.cross_entropy(logits.float(), batch.targets.flatten()[learned]), loads
 
     def learn(self, batch: Batch, scale: float) -> float:
         """One step; the learning rate is `scale` times the peak after the warm-up."""
@@ -129,11 +129,10 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=ROOT / "runs" / "nano")
     parser.add_argument("--peak", type=float, default=2e-3, help="highest learning rate")
     parser.add_argument("--decay-minutes", type=float, default=0, help="lower the rate to zero over the last minutes")
-    parser.add_argument("--compile", action="store_true", help="torch.compile the forward pass")
     parser.add_argument("--export", type=Path, help="write a checkpoint here and stop")
     options = parser.parse_args()
 
-    trainer = Trainer(options.folder, options.peak, options.compile)
+    trainer = Trainer(options.folder, options.peak)
     if options.export:
         trainer.export(options.export)
         return
@@ -148,7 +147,10 @@ def main() -> None:
         if time.monotonic() - noted > 30:
             noted = time.monotonic()
             means = {name: round(sum(values) / len(values), 4) for name, values in recent.items()}
-            log(options.folder, {"step": trainer.step, "pictures": trainer.pictures, "minutes": round(spent, 1), **means})
+            log(
+                options.folder,
+                {"step": trainer.step, "pictures": trainer.pictures, "minutes": round(spent, 1), **means},
+            )
             recent = {}
         if time.monotonic() - saved > 180:
             saved = time.monotonic()

@@ -10,11 +10,11 @@ from functools import lru_cache
 from pathlib import Path
 from random import Random
 
-from ernie_cli.messages import Picture
 from PIL import Image
 
 from data import Question, Sample
 from data.scenes import COLORS, SHAPES, Scene, Thing, draw_scene
+from ernie_cli.messages import Picture
 
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight")
 

@@ -4,8 +4,8 @@ Transcriptions are Markdown: `# ` headings, `- ` and `1. ` lists, tables, else l
 left and right on a line one space apart, one blank line between blocks. Many names, codes and words are random, so that
 pages must be read and cannot be guessed. Sums add up.
 
-In a schema, `total number` is a number, a bare name text as printed, `items[name, price number]` a list of objects. What
-the page does not give is null; a list of it is [].
+In a schema, `total number` is a number, a bare name text as printed, `items[name, price number]` a list of objects.
+What the page does not give is null.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ from random import Random
 from typing import Any
 
 import numpy as np
-from ernie_cli.messages import Picture
+from PIL import Image
 
 from data import Question, Sample
-from data.ask import NUMBERS, article
+from data.ask import NUMBERS
 from data.fonts import Block, Style, draw_style, face, print_page
 from data.words import CITIES, DAYS, FIRST_NAMES, GOODS, LAST_NAMES, MEASURES, MONTHS, PROSE
+from ernie_cli.messages import Picture
 
 TRANSCRIBE = "Write the text of this page as Markdown."
 SCHEMA = "Read these fields: {fields}. Answer with JSON only."
@@ -124,7 +125,7 @@ TEXTS: dict[str, Callable[[Random], str]] = {
     **dict.fromkeys(("Date", "Due date"), date),
     **dict.fromkeys(("Invoice no", "Order no", "Invoice number", "Account", "Reference", "Ticket", "Serial no"), code),
     **dict.fromkeys(("City", "Country"), lambda random: random.choice([random.choice(CITIES), made_up(random)])),
-    **dict(Company=company, Email=email, Address=street, Phone=phone, Status=status),
+    **{"Company": company, "Email": email, "Address": street, "Phone": phone, "Status": status},
     "Item": lambda random: random.choice([random.choice(GOODS), made_up(random)]),
 }
 COUNTS = ("Quantity", "Age", "Room", "Table", "Weight", "Seats", "Floor")
@@ -174,6 +175,11 @@ def sentence(random: Random, columns: int) -> str:
 # --- kinds of pages; each takes (random, most rows, columns) and uses at least the rows that KINDS says
 
 
+def _some(random: Random, least: int, most: int) -> int:
+    """A number of lines or rows, rather many than few."""
+    return max(random.randint(least, max(least, most)) for _ in range(2))
+
+
 def _count(number: int, noun: str) -> str:
     return f"{NUMBERS[number] if number < len(NUMBERS) else number} {noun}{'' if number == 1 else 's'}"
 
@@ -183,7 +189,7 @@ def _heading(random: Random, columns: int) -> Block:
 
 
 def _lines(random: Random, rows: int, columns: int) -> Page:
-    count = random.randint(1, min(rows, 6))
+    count = _some(random, 1, min(rows, 6))
     lines = [(sentence(random, columns),) for _ in range(count)]
     split = random.randint(1, count - 1) if count > 2 and random.random() < 0.3 else count
     blocks = [Block("lines", lines[:split])] + ([Block("lines", lines[split:])] if split < count else [])
@@ -193,7 +199,7 @@ def _lines(random: Random, rows: int, columns: int) -> Page:
 
 def _form(random: Random, rows: int, columns: int) -> Page:
     titled = rows > 2 and random.random() < 0.4
-    count = random.randint(1, min(rows - 2 * titled, 6))
+    count = _some(random, 1, min(rows - 2 * titled, 6))
     currency = _currency(random)
     labels = random.sample([*TEXTS, *COUNTS, *SUMS], count)
     fields = {label: _field(random, label, currency) for label in labels}
@@ -228,7 +234,7 @@ def _receipt(random: Random, rows: int, columns: int) -> Page:
     currency = _currency(random)
     # A title and the block of a field take a row more for the gap behind them.
     free = rows - 2 * titled - 2 * len(fields)
-    priced = _priced(random, random.randint(1, max(1, min(free - 1, 5))))
+    priced = _priced(random, _some(random, 1, min(free - 1, 5)))
     sums = _sums(random, priced, currency, free - len(priced))
     says = f"This is a receipt with {_count(len(priced), 'item')}."
     bill = [*((name, money(cents, currency)) for name, cents in priced), *((k, text) for k, (text, _) in sums.items())]
@@ -241,7 +247,7 @@ def _receipt(random: Random, rows: int, columns: int) -> Page:
 
 def _list(random: Random, rows: int, columns: int) -> Page:
     titled = rows > 3 and random.random() < 0.6
-    count = random.randint(2, min(rows - 2 * titled, 6))
+    count = _some(random, 2, min(rows - 2 * titled, 6))
     points = [(sentence(random, columns - 3),) for _ in range(count)]
     block = Block(random.choice(["bullets", "bullets", "numbers"]), points)
     blocks = [_heading(random, columns), block] if titled else [block]
@@ -250,7 +256,7 @@ def _list(random: Random, rows: int, columns: int) -> Page:
 
 def _table(random: Random, rows: int, columns: int) -> Page:
     titled = rows > 4 and random.random() < 0.4
-    count = random.randint(1, min(rows - 1 - 2 * titled, 5))
+    count = _some(random, 1, min(rows - 1 - 2 * titled, 5))
     wide = 3 if columns > 30 and random.random() < 0.5 else 2
     name, pool = random.choice(
         [("City", CITIES), ("Item", GOODS), ("Name", FIRST_NAMES), ("Day", DAYS), ("Code", None)]
@@ -280,7 +286,7 @@ def _invoice(random: Random, rows: int, columns: int) -> Page:
     random.shuffle(labels)
     fields = {label: _field(random, label, currency) for label in labels}
     room = rows - 2 - len(labels) - 2
-    priced = _priced(random, random.randint(1, max(1, min(room - 1, 3))))
+    priced = _priced(random, _some(random, 1, min(room - 1, 3)))
     sums = {"Total": (money(total := sum(c for _, c in priced), currency), total / 100)}
     head = [Block("heading", [(random.choice(["Invoice", "Bill", "INVOICE", company(random)]),)])]
     lines = [(f"{label}:", text) for label, (text, _) in (fields | ({} if room > 1 else sums)).items()]
@@ -299,11 +305,16 @@ KINDS = {_lines: 1, _form: 1, _list: 2, _table: 2, _receipt: 2, _invoice: 5}
 
 
 def doc_sample(random: Random, width: int, height: int, most: int, questions: int) -> Sample:
-    """A page of up to about `most` printed lines that fit, and questions; the first is always the transcription."""
+    """A page of up to about `most` printed lines, and up to `questions` different questions.
+
+    The first one is always the transcription.
+    """
     page, image = draw_page(random, width, height, most)
     asked = [Question(TRANSCRIBE, page.says, page.markdown)]
-    while len(asked) < questions:
-        asked.append(_ask(random, page))
+    for _ in range(4 * questions):
+        question = _ask(random, page)
+        if len(asked) < questions and question.text not in [other.text for other in asked]:
+            asked.append(question)
     return Sample(Picture(image), asked)
 
 
@@ -340,7 +351,7 @@ def _ask(random: Random, page: Page) -> Question:
     roll = random.random()
     if page.fields and roll < 0.5:
         return _named(random, page)
-    if (page.fields or page.items) and roll < 0.9 or roll < 0.12:
+    if ((page.fields or page.items) and roll < 0.9) or roll < 0.12:
         return _schema(random, page)
     return _line(random, page)
 
@@ -351,28 +362,26 @@ def _named(random: Random, page: Page) -> Question:
     return Question(ask.format(spoken(label)), f"{page.says} The {spoken(label)} is {text}.", text)
 
 
+ORDER = ("first", "second", "third", "fourth", "fifth", "sixth")
+
+
 def _line(random: Random, page: Page) -> Question:
-    """One line of the page, found by where it stands."""
-    block = page.blocks[-1]
-    if len(page.blocks) > 1 and page.blocks[0].kind == "heading" and random.random() < 0.4:
+    """The heading, a line (headings do not count) or a point, found by where it stands, or their number."""
+    if page.blocks[0].kind == "heading" and random.random() < 0.4:
         return Question("What is the heading?", f"{page.says} A heading stands above it.", page.blocks[0].rows[0][0])
-    noun = {"bullets": "point", "numbers": "point", "table": "row"}.get(block.kind, "line")
-    if noun == "line":
-        block = Block("lines", [row for part in page.blocks for row in part.rows])
-    index = random.randrange(len(block.rows))
-    which = (
-        ("last",)
-        if index == len(block.rows) - 1
-        else ("first", "second", "third", "fourth", "fifth", "sixth")[index : index + 1]
-    )
-    if block.kind == "table" or not which or random.random() < 0.2:
-        count = len(block.rows) - (block.kind == "table")
+    rows = [row for block in page.blocks if block.kind != "heading" for row in block.rows]
+    kind = page.blocks[-1].kind
+    noun = {"bullets": "point", "numbers": "point", "table": "row"}.get(kind, "line")
+    if kind == "table" and page.fields.keys() & {"Total"}:
+        return _named(random, page)
+    if kind == "table" or random.random() < 0.2:
+        count = len(rows) - (kind == "table")
         be = "is" if count == 1 else "are"
         return Question(f"How many {noun}s are there?", f"{page.says} There {be} {_count(count, noun)}.", str(count))
+    index = random.randrange(min(len(rows), len(ORDER)))
+    which = "last" if index == len(rows) - 1 else ORDER[index]
     return Question(
-        f"What does the {which[0]} {noun} say?",
-        f"{page.says} I read its {which[0]} {noun}.",
-        " ".join(block.rows[index]),
+        f"What does the {which} {noun} say?", f"{page.says} I read its {which} {noun}.", " ".join(rows[index])
     )
 
 
@@ -383,7 +392,11 @@ def _schema(random: Random, page: Page) -> Question:
         given, random.randint(0, len(given)) if page.items else random.randint(min(1, len(given)), len(given))
     )
     listed = page.items is not None and (not labels or random.random() < 0.6)
-    others = [label for label in ("Date", "Total", "Phone", "Invoice no", "City", "Tax", "Name") if label not in given]
+    others = ["Total", "Tax", "Balance"]
+    if given:  # running text may well hold a date or a city that nobody calls so
+        others += ["Date", "Phone", "City", "Email"]
+    known = [label.lower() for label in [*given, *(page.items[1][0] if page.items else [])]]
+    others = [label for label in others if not any(label.lower() in name for name in known)]
     missing = random.sample(others, 1) if random.random() < 0.2 or not (labels or listed) else []
     labels = [*labels, *missing]
     random.shuffle(labels)

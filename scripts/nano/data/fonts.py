@@ -1,8 +1,8 @@
 """The typefaces of pages, charts and clocks, where their files lie, and blocks of text printed in them.
 
-The list is the same on every machine; a family whose files are not found (Liberation comes from Debian, the others from
-the wheels of matplotlib and font-roboto) is printed in DejaVu Sans, so every machine can draw every seed. Pixels are the
-same wherever the same fonts are found.
+The list is the same on every machine; a family whose files are not found (Liberation comes from Debian, the others
+from the wheels of matplotlib and font-roboto) is printed in DejaVu Sans, so every machine can draw every seed. Pixels
+are the same wherever the same fonts are found.
 """
 
 from __future__ import annotations

@@ -14,20 +14,22 @@ from random import Random
 from typing import Any
 
 import numpy as np
-from ernie_cli.messages import Picture
 from PIL import Image
 
 from data import Question, Sample
 from data.ask import NUMBERS, article, describe
 from data.scenes import COLORS, SHAPES, Scene, Thing, draw_scene
+from ernie_cli.messages import Picture
 
 PROMPT = (
     'Find every {query}. Answer with JSON only: a list of {{"bbox_2d": [x1, y1, x2, y2], "label": "..."}} '
     "with coordinates from 0 to 1000, or [] if there is none."
 )
 # Photos in scikit-image's wheel that hold none of the drawn world's shapes.
-PHOTOS = """astronaut.png camera.png cell.png chelsea.png coffee.png grass.png gravel.png hubble_deep_field.jpg ihc.png
-moon.png motorcycle_left.png rocket.jpg""".split()
+PHOTOS = (
+    *("astronaut.png", "camera.png", "cell.png", "chelsea.png", "coffee.png", "grass.png", "gravel.png"),
+    *("hubble_deep_field.jpg", "ihc.png", "moon.png", "motorcycle_left.png", "rocket.jpg"),
+)
 PHOTO_SIDE = 480  # pixels of the longer side that photos are kept at
 
 
@@ -38,11 +40,16 @@ def ground_sample(random: Random, width: int, height: int, most: int, questions:
     few = random.random() < 0.5
     shapes = random.sample(SHAPES, random.randint(1, 3)) if few else SHAPES
     colors = random.sample(list(COLORS), random.randint(3, 6)) if few else tuple(COLORS)
-    backdrop = _photo_ground(random, width, height) if random.random() < 0.3 else _drawn_ground(random, width, height)
+    backdrop = draw_backdrop(random, width, height)
     scene = draw_scene(
         random, width, height, count, distinct=random.random() < 0.6, backdrop=backdrop, shapes=shapes, colors=colors
     )
     return Sample(Picture(scene.image), [_find(random, scene) for _ in range(questions)])
+
+
+def draw_backdrop(random: Random, width: int, height: int) -> Image.Image:
+    """What scenes stand before: plain, a gradient, noise or a part of a photo."""
+    return (_photo_ground if random.random() < 0.3 else _drawn_ground)(random, width, height)
 
 
 def _drawn_ground(random: Random, width: int, height: int) -> Image.Image:
@@ -109,23 +116,24 @@ def _find(random: Random, scene: Scene) -> Question:
 def _terms(random: Random, things: list[Thing]) -> list[str]:
     """One to three descriptions that no thing fits twice; most of them fit something."""
     wanted = random.choice([1, 1, 1, 2, 2, 3])
+    nothing = random.random() < 0.1
     terms: list[str] = []
     used: list[Thing] = []
     for _ in range(12):
-        real = random.choice(things) if things and random.random() < 0.78 else None
+        real = random.choice(things) if things and not nothing and random.random() < 0.8 else None
         color = real.color if real else random.choice(list(COLORS))
         shape = real.shape if real else random.choice(SHAPES)
         kind = random.random()
-        if kind < 0.12 and not terms:
+        if kind < 0.12 and not terms and not nothing:
             return ["shape"]
         term = f"{color} {shape}" if kind < 0.6 else shape if kind < 0.85 else f"{color} shape"
         fitting = [thing for thing in things if fits(thing, term)]
-        if term not in terms and not any(thing in used for thing in fitting):
+        if term not in terms and not any(nothing or thing in used for thing in fitting):
             terms.append(term)
             used += fitting
         if len(terms) == wanted:
             break
-    return terms
+    return terms or ["shape"]
 
 
 def fits(thing: Thing, term: str) -> bool:

@@ -78,7 +78,7 @@ def draw_scene(
     pen = ImageDraw.Draw(canvas)
     things: list[Thing] = []
     for _ in range(count):
-        thing = _place(random, width, height, things, ground_color, distinct, shapes, colors)
+        thing = _place(random, (width, height), things, ground_color, distinct=distinct, shapes=shapes, colors=colors)
         if thing is None:
             break
         _draw(pen, random, thing, width * SCALE, height * SCALE)
@@ -121,14 +121,15 @@ def stands_out(color: str, ground: np.ndarray, box: tuple[float, float, float, f
 
 def _place(
     random: Random,
-    width: int,
-    height: int,
+    extent: tuple[int, int],
     others: list[Thing],
     ground: np.ndarray,
+    *,
     distinct: bool,
     shapes: Sequence[str],
     colors: Sequence[str],
 ) -> Thing | None:
+    width, height = extent
     short = min(width, height)
     crowd = 1 / math.sqrt(len(others) + 1.5)
     for _ in range(60):

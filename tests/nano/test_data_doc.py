@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import json
+from random import Random
+
+import numpy as np
+import pytest
+from data.doc import TRANSCRIBE, doc_sample, draw_page, edits, score
+from data.fonts import FAMILIES, Block, face, font_file
+
+SIZES = [(224, 112), (252, 168), (336, 280)]
+
+
+def pages(count: int):
+    return [draw_page(Random(seed), *SIZES[seed % 3], 9) for seed in range(count)]
+
+
+def test_a_seed_draws_the_same_sample():
+    for seed in range(30):
+        one, two = (doc_sample(Random(seed), 252, 168, 9, 5) for _ in range(2))
+        assert one.medium.image.tobytes() == two.medium.image.tobytes()
+        assert one.questions == two.questions
+        assert one.medium.image.size == (252, 168)
+        assert one.questions[0].text == TRANSCRIBE
+        assert len({question.text for question in one.questions}) == len(one.questions)
+
+
+def test_nothing_is_printed_at_the_edge():
+    for page, image in pages(150):
+        pixels = np.asarray(image.convert("L"), dtype=float)
+        frame = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+        assert np.ptp(frame) < 110, page.markdown
+
+
+def test_bills_add_up():
+    bills = 0
+    for page, _ in pages(300):
+        if page.items is None or page.items[0] != "items":
+            continue
+        bills += 1
+        cents = sum(round(item["price"] * 100) for item in page.items[1])
+        total = round(page.fields["Total"][1] * 100)
+        tax = round(page.fields["Tax"][1] * 100) if "Tax" in page.fields else 0
+        assert cents + tax == total
+        assert page.fields["Total"][0] in page.markdown
+    assert bills > 40
+
+
+def test_all_that_is_asked_for_stands_on_the_page():
+    for page, _ in pages(150):
+        for text, value in page.fields.values():
+            assert text in page.markdown
+            assert value == text or f"{value:.2f}" in text or str(value) == text
+
+
+def test_answers_parse_and_absent_fields_are_null():
+    absent = seen = 0
+    for seed in range(150):
+        for question in doc_sample(Random(seed), 252, 168, 9, 6).questions:
+            if "JSON" in question.text:
+                seen += 1
+                data = json.loads(question.answer)
+                assert all(f"{key}" in question.text for key in data)
+                absent += None in data.values()
+                assert (None in data.values()) == ("It gives no" in question.thought)
+    assert seen > 100
+    assert absent > 20
+
+
+def test_blocks_as_markdown():
+    assert Block("heading", [("Bill",)]).markdown() == "# Bill"
+    assert Block("fields", [("Name:", "Anna Baker"), ("City:", "Oslo")]).markdown() == "Name: Anna Baker\nCity: Oslo"
+    assert Block("bullets", [("a",), ("b",)]).markdown() == "- a\n- b"
+    assert Block("numbers", [("a",), ("b",)]).markdown() == "1. a\n2. b"
+    assert (
+        Block("table", [("Item", "Price"), ("tea", "2.50")]).markdown() == "| Item | Price |\n|---|---|\n| tea | 2.50 |"
+    )
+
+
+def test_every_family_has_a_face():
+    assert all(face(family, 12, bold).getlength("Oslo") > 10 for family in FAMILIES for bold in (False, True))
+    assert font_file("NoSuchFont-Bold.ttf").name == "DejaVuSans-Bold.ttf"
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "expected"), [("", "", 0), ("abc", "", 3), ("", "abc", 3), ("kitten", "sitting", 3), ("abc", "bc", 1)]
+)
+def test_edits(a, b, expected):
+    assert edits(a, b) == expected
+
+
+def test_score_of_text():
+    assert score("4711", "4711")["right"] == 1
+    assert score("4711", "4712") == {"readable": 1, "fields": 1, "right": 0, "edits": 1, "characters": 4}
+
+
+def test_score_of_fields():
+    want = '{"total": 12.0, "name": "Anna", "items": [{"price": 1.5}, {"price": 2}]}'
+    assert score(want, want) == {"readable": 1, "fields": 4, "right": 4}
+    assert score(want, '{"total": 12, "name": "anna", "items": [{"price": 1.5}]}')["right"] == 2
+    assert score(want, want[:-1] + ', "more": 1}')["fields"] == 5
+    assert score(want, "none") == {"readable": 0, "fields": 4, "right": 0}
+    assert score('{"a": null}', '{"a": "null"}')["right"] == 0
+    assert score('{"a": 1}', '{"a": true}')["right"] == 0

@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import json
+import math
+from random import Random
+
+import numpy as np
+import pytest
+from data.video import Actor, clock, draw_clock, overlap, score, segments, video_sample
+from PIL import Image
+
+A, B, FAR = (0.1, 0.1, 0.3, 0.3), (0.4, 0.1, 0.6, 0.3), (0.7, 0.1, 0.9, 0.3)
+
+
+def test_a_seed_draws_the_same_sample():
+    for seed in range(6):
+        one, two = (video_sample(Random(seed), 140, 140, 16, 5) for _ in range(2))
+        assert [f.tobytes() for f in one.medium.frames] == [f.tobytes() for f in two.medium.frames]
+        assert one.medium.times == two.medium.times
+        assert one.questions == two.questions
+        assert {frame.size for frame in one.medium.frames} == {(140, 140)}
+        assert len(one.medium.frames) == 16
+
+
+def test_whole_clips_are_sampled_twice_a_second():
+    assert video_sample(Random(1), 140, 140, 18, 1, window=False).medium.times == [i / 2 for i in range(18)]
+    starts = {video_sample(Random(s), 140, 140, 16, 1, window=True).medium.times[0] for s in range(4)}
+    assert len(starts) == 4
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "00:00:00.00"),
+        (1.5, "00:00:01.50"),
+        (59.999, "00:01:00.00"),
+        (3725.25, "01:02:05.25"),
+        (0.125, "00:00:00.12"),
+    ],
+)
+def test_clock(seconds, text):
+    assert clock(seconds) == text
+
+
+def test_the_clock_is_written_into_every_frame():
+    for seed in range(4):
+        sample = video_sample(Random(seed), 168, 140, 16, 1)
+        for frame, seconds in zip(sample.medium.frames, sample.medium.times, strict=True):
+            again = frame.copy()
+            draw_clock(again, seconds)
+            # Drawn over itself it changes little (its smooth edges); another time changes much.
+            other = frame.copy()
+            draw_clock(other, seconds + 444.44)
+            moved = [np.abs(np.asarray(x, int) - np.asarray(frame, int)).sum() for x in (again, other)]
+            assert moved[0] * 2 < moved[1]
+            assert (np.asarray(frame)[:16] < 40).all(axis=2).sum() > 50
+
+
+def test_the_clock_is_black_with_white_around_at_the_top_left():
+    frame = Image.new("RGB", (200, 160), (0, 200, 0))
+    draw_clock(frame, 1.5)
+    ys, xs = np.nonzero((np.asarray(frame) != (0, 200, 0)).any(axis=2))
+    assert xs.min() <= 2
+    assert ys.max() < 22
+    colors = {color for _, color in frame.getcolors(10_000)}
+    assert {(0, 0, 0), (255, 255, 255)} <= colors
+
+
+def test_answers_are_times_on_clocks():
+    spans = 0
+    for seed in range(60):
+        sample = video_sample(Random(seed), 140, 140, 16, 6)
+        shown = {clock(seconds) for seconds in sample.medium.times}
+        for question in sample.questions:
+            if "JSON" not in question.text:
+                continue
+            asked = question.text.removeprefix("When does this happen: ").split("? Answer")[0]
+            for found in json.loads(question.answer):
+                spans += 1
+                assert {found["start"], found["end"]} <= shown
+                assert found["start"] <= found["end"]
+                assert found["label"] == asked
+                assert found["start"] in question.thought
+                assert found["end"] in question.thought
+    assert spans > 100
+
+
+def test_frames_change_when_it_is_said():
+    checked = 0
+    for seed in range(60):
+        sample = video_sample(Random(seed), 140, 140, 16, 6)
+        pixels = [np.asarray(frame, dtype=int)[20:] for frame in sample.medium.frames]
+        at = [clock(seconds) for seconds in sample.medium.times]
+        for question in sample.questions:
+            event = question.text.split("? Answer")[0]
+            if event.endswith((" appears", " leaves", " disappears", " changes color", " comes into view")):
+                for found in json.loads(question.answer):
+                    checked += 1
+                    a, b = at.index(found["start"]), at.index(found["end"])
+                    assert b == a + 1
+                    assert np.abs(pixels[b] - pixels[a]).sum() > 1000
+    assert checked > 30
+
+
+def test_what_happens_to_an_actor():
+    red, green = ("red", A), ("green", A)
+    comes = Actor("ring", "red ring", [None, None, red, red, None, red])
+    assert comes.runs() == [(2, 3), (5, 5)]
+    assert comes.steps(lambda a, b: a is None and b is not None) == [(1, 2), (4, 5)]
+    moves = Actor("ring", "red ring", [red, red, ("red", B), ("red", FAR), ("red", FAR)])
+    assert moves.moves() == [(1, 3)]
+    turns = Actor("ring", "ring", [red, red, green])
+    assert turns.runs(lambda state: state[0] == "green") == [(2, 2)]
+    assert turns.moves() == []
+
+
+def spans(*pairs: tuple[str, str]) -> str:
+    return json.dumps([{"start": f"00:00:{a}", "end": f"00:00:{b}", "label": "x"} for a, b in pairs])
+
+
+def test_score_of_segments():
+    want = spans(("01.00", "03.00"))
+    assert score(want, want) == {"readable": 1, "iou": 1, "found": 1, "start": 0, "end": 0}
+    near = score(want, spans(("01.50", "03.50")))
+    assert (near["iou"], near["found"], near["start"], near["end"]) == (0.6, 1, 0.5, 0.5)
+    assert score(want, spans(("01.00", "03.00"), ("05.00", "06.00")))["iou"] == 0.5
+    assert math.isinf(score(want, "[]")["start"])
+    assert score("[]", "[]")["found"] == 1
+    assert score("[]", want)["found"] == 0
+    assert overlap((1.0, 1.0), (1.0, 1.0)) == 1
+    assert overlap((1.0, 1.0), (2.0, 2.0)) == 0
+
+
+def test_score_of_what_cannot_be_read():
+    for broken in ("", "never", "{}", "[1]", '[{"start": "00:01", "end": "00:02"}]', '[{"start": "00:00:01.00"}]'):
+        assert segments(broken) is None
+        assert score("[]", broken)["readable"] == score("[]", broken)["found"] == 0

@@ -1,0 +1,55 @@
+"""The forward pass made for training gives the numbers of transformers' own modules."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+import torch
+from PIL import Image
+
+from ernie_cli.engines import Options
+from ernie_cli.engines.local import LocalEngine
+from ernie_cli.messages import Picture, Video, user
+
+
+@pytest.mark.parametrize("kind", ["picture", "video"])
+def test_packed_questions_get_the_logits_of_each_asked_alone(engine: LocalEngine, kind: str) -> None:
+    from batches import collate
+    from data import Question, Sample
+    from data.scenes import draw_scene
+    from network import read, see
+
+    random = Random(3)
+    questions = [Question("What color is it?", "It is one shape.", "red"), Question("How many?", "Two.", "2")]
+    frames = [[draw_scene(random, 84, 112, 2).image for _ in range(4)] for _ in range(2)]
+    media = [Picture(row[0]) if kind == "picture" else Video(row, [0, 0.5, 1, 1.5]) for row in frames]
+    native, tokenizer = engine._loaded.native, engine.checkpoint.tokenizer
+    batch = collate([Sample(medium, questions) for medium in media], tokenizer, *engine.checkpoint.budgets)
+
+    with torch.inference_mode():
+        seen = see(native, batch.pixels, batch.grid)
+        embeds = native.model.language_model.embed_tokens(batch.ids)
+        embeds[:, batch.layout.vision.start + 1 : batch.layout.vision.stop - 1] = seen
+        logits = native.lm_head(read(native, embeds, batch.positions, batch.layout))
+
+    length = (batch.ids.shape[1] - batch.layout.prefix) // len(questions)
+    for row, medium in enumerate(media):
+        for index, question in enumerate(questions):
+            inputs = engine.prepare([user(medium, question.text)], Options())
+            at = batch.layout.prefix + index * length + len(inputs.ids) - batch.layout.prefix - 1
+            assert batch.ids[row, at] == inputs.ids[-1]
+            alone = engine._loaded.start(inputs).logits
+            torch.testing.assert_close(logits[row, at].float(), alone, rtol=0, atol=2e-4)
+
+
+def test_scenes_come_out_the_same_for_the_same_seed() -> None:
+    from data.ask import scene_sample
+
+    first, second, other = (scene_sample(Random(seed), 112, 140, 4, 3) for seed in (5, 5, 6))
+    assert first.questions == second.questions
+    assert isinstance(first.medium, Picture)
+    assert isinstance(second.medium, Picture)
+    assert isinstance(first.medium.image, Image.Image)
+    assert first.medium.image.tobytes() == second.medium.image.tobytes()
+    assert first.questions != other.questions

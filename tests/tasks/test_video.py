@@ -1,0 +1,120 @@
+"""Segments: the wording, the many ways to write a time, merging, and answers cut at every character."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from ernie_cli.errors import AnswerError
+from ernie_cli.tasks import video
+from ernie_cli.tasks.video import Segment, seconds
+
+
+def test_wording() -> None:
+    assert video.request("a red ball appears") == (
+        'When does this happen: a red ball appears? Answer with JSON only: a list of {"start": "HH:MM:SS.ss",'
+        ' "end": "HH:MM:SS.ss", "label": "..."}, read from the clock in the frames, or [] if never.'
+    )
+
+
+def test_the_schema_takes_the_clock_and_nothing_else() -> None:
+    pattern = video.schema()["items"]["properties"]["start"]["pattern"]
+    assert re.search(pattern, "00:01:59.50")
+    assert not re.search(pattern, "1:59")
+    assert not re.search(pattern, "00:61:00.00")
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (4.5, 4.5),
+        ("4.5", 4.5),
+        ("4.5s", 4.5),
+        ("4.5 sec", 4.5),
+        ("12 seconds", 12),
+        ("1:05", 65),
+        ("01:02:03.25", 3723.25),
+        ("00:00:04,5", 4.5),
+        ("time: 00:00:01.50", 1.5),
+        ("1 min 5 s", 65),
+        ("1m30s", 90),
+        ("2 minutes", 120),
+        ("about 3 s", 3),
+        ("soon", None),
+        ("", None),
+        (None, None),
+        (True, None),
+        ("5 cars", None),
+    ],
+)
+def test_seconds(value: object, expected: float | None) -> None:
+    assert seconds(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("time_s", "text"), [(0, "00:00:00.00"), (1.5, "00:00:01.50"), (59.996, "00:01:00.00"), (3723.25, "01:02:03.25")]
+)
+def test_the_clock_in_the_frames(time_s: float, text: str) -> None:
+    assert video.clock(time_s) == text
+    assert seconds(text) == pytest.approx(time_s, abs=0.005)
+
+
+@pytest.mark.parametrize(
+    ("answer", "spans"),
+    [
+        ("From 3 to 7 s.", [(3, 7)]),
+        ("00:03-00:07", [(3, 7)]),
+        ("At 3s and at 9s.", [(3, 3), (9, 9)]),
+        ("At 3 s and 9 s.", [(3, 3), (9, 9)]),
+        ("Between 3 s and 9 s.", [(3, 9)]),
+        ("It lasts from 1 to 2 minutes.", [(60, 120)]),
+        ("It starts at 00:03, and stops at 00:08.", [(3, 8)]),
+        ("1. 00:00:01.00 - 00:00:02.50: first\n2. 00:00:04.00 - 00:00:05.00: second", [(1, 2.5), (4, 5)]),
+        ("\u4ece3\u52307\u79d2".replace("\u79d2", " s"), [(3, 7)]),
+    ],
+)
+def test_sentences(answer: str, spans: list[tuple[float, float]]) -> None:
+    reading = video.read(answer, 300)
+    assert [(one.start_s, one.end_s) for one in reading.items] == spans
+    assert reading.notes == ("The times were read from a sentence.",)
+
+
+@pytest.mark.parametrize("answer", ["Two to three people walk by.", "The car drives 4 m.", "In 2022 it was new."])
+def test_numbers_that_are_no_times(answer: str) -> None:
+    with pytest.raises(AnswerError):
+        video.read(answer, 300)
+
+
+def test_merging_is_told_and_keeps_labels_apart() -> None:
+    spans = [(1, 3, "a"), (3, 4, "a"), (2, 9, "b")]
+    answer = json.dumps([{"start": start, "end": end, "label": label} for start, end, label in spans])
+    reading = video.read(answer, 5)
+    assert reading.items == (
+        Segment(start_s=1, end_s=4, label="a"),
+        Segment(start_s=2, end_s=5, label="b"),
+    )
+    assert reading.notes == (
+        "1 segments end after the clip (5 s) and were shortened.",
+        "3 segments overlap and were merged into 2.",
+    )
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_an_answer_cut_anywhere_gives_its_first_segments_or_none(indent: int | None, wrapped: bool) -> None:
+    items = [
+        {"start": f"00:00:{at:02}.00", "end": f"00:00:{at + 1:02}.50", "label": "a, 3 s"} for at in range(1, 12, 3)
+    ]
+    answer = json.dumps({"segments": items} if wrapped else items, indent=indent)
+    whole = video.read(answer, 60)
+    assert len(whole.items) == len(items)
+    for end in range(len(answer)):
+        try:
+            part = video.read(answer[:end], 60)
+        except AnswerError:
+            continue
+        assert part.items, answer[:end]
+        assert not part.complete, answer[:end]
+        assert part.items == whole.items[: len(part.items)], answer[:end]
