@@ -39,12 +39,20 @@ class Video:
     times: Sequence[float]
 
 
-Part: TypeAlias = Text | Picture | Video
+@dataclass(frozen=True)
+class ToolCall:
+    """A call the model wants made, with its arguments as decoded JSON. It is an event, and part of the turn after."""
+
+    name: str
+    arguments: dict[str, Any]
+
+
+Part: TypeAlias = Text | Picture | Video | ToolCall
 
 
 @dataclass(frozen=True)
 class Message:
-    """One turn of a conversation. An assistant's earlier thought is never part of it."""
+    """One turn of a conversation; a `tool` turn holds what a call gave. An earlier thought is never part of one."""
 
     role: Role
     parts: tuple[Part, ...]
@@ -86,14 +94,6 @@ class Answer:
     """A piece of the answer."""
 
     text: str
-
-
-@dataclass(frozen=True)
-class ToolCall:
-    """A call the model wants made, with its arguments as decoded JSON."""
-
-    name: str
-    arguments: dict[str, Any]
 
 
 @dataclass(frozen=True)

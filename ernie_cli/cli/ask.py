@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ernie_cli.cli.engine import options_of, pick_engine
 from ernie_cli.cli.options import Common
 from ernie_cli.cli.output import Output, Reply, Style, write_whole
+from ernie_cli.cli.structured import fitting_reply, schema_option
 from ernie_cli.errors import EXIT_CUT_OFF, UsageError
 
 if TYPE_CHECKING:
@@ -24,6 +25,10 @@ def ask(
     ] = None,
     *,
     question: Annotated[str, typer.Argument(metavar="QUESTION", help="What to ask, always last.")],
+    schema: Annotated[
+        str | None,
+        typer.Option(help="Answer as JSON of this shape: a JSON Schema, its .json file, or 'name, total number'."),
+    ] = None,
     common: Common,
 ) -> None:
     """Ask about pictures; the answer comes on stdout, the thought on stderr.
@@ -31,6 +36,8 @@ def ask(
     [bold]ernie ask photo.jpg "What is written on the sign?"[/bold]
 
     [bold]ernie ask before.png after.png "What changed?"[/bold]
+
+    [bold]ernie ask receipt.jpg "What was bought?" --schema 'total number, items[[name, price number]'[/bold]
 
     [bold]curl -s https://example.org/cat.jpg | ernie ask - "What breed?" --json | jq -r .answer[/bold]
     """
@@ -40,16 +47,23 @@ def ask(
     pictures = _load(inputs, output)
 
     from ernie_cli.messages import Picture
-    from ernie_cli.tasks.ask import messages
+    from ernie_cli.tasks import ask as task
+    from ernie_cli.tasks import structured
 
+    shape = None if schema is None else schema_option(schema)
+    media = [Picture(picture.image) for picture in pictures]
+    asked = task.messages(media, question) if shape is None else structured.messages(media, question, shape)
+    options = options_of(common, shape)
     engine = pick_engine(common, output)
-    asked = messages([Picture(picture.image) for picture in pictures], question)
     if common.dry_run:
-        output.text(engine.describe(asked, options_of(common)))
+        output.text(engine.describe(asked, options))
         return
-    plain = not common.as_json and common.output is None
-    reply = output.play(engine.stream(asked, options_of(common)), show_answer=plain)
-    _deliver(reply, pictures, question, common, output)
+    plain, data = not common.as_json and common.output is None, None
+    if shape is None:
+        reply = output.play(engine.stream(asked, options), show_answer=plain)
+    else:
+        reply, data = fitting_reply(engine, asked, options, output, show_answer=plain)
+    _deliver(reply, pictures, question, data, common, output)
 
 
 def _check_question(inputs: Sequence[str], question: str) -> None:
@@ -75,11 +89,13 @@ def _load(inputs: Sequence[str], output: Output) -> list[LoadedPicture]:
     return pictures
 
 
-def _deliver(reply: Reply, pictures: Sequence[LoadedPicture], question: str, common: Common, output: Output) -> None:
+def _deliver(
+    reply: Reply, pictures: Sequence[LoadedPicture], question: str, data: Any, common: Common, output: Output
+) -> None:
     if common.thinking_file:
         write_whole(common.thinking_file, f"{reply.thinking}\n")
     if common.as_json or common.output:
-        result = _result(reply, pictures, question)
+        result = _result(reply, pictures, question, data)
         if common.output:
             text = result.model_dump_json(indent=2) if common.as_json else reply.answer
             write_whole(common.output, f"{text}\n")
@@ -100,7 +116,7 @@ def _deliver(reply: Reply, pictures: Sequence[LoadedPicture], question: str, com
         raise typer.Exit(EXIT_CUT_OFF)
 
 
-def _result(reply: Reply, pictures: Sequence[LoadedPicture], question: str) -> AskResult:
+def _result(reply: Reply, pictures: Sequence[LoadedPicture], question: str, data: Any) -> AskResult:
     from ernie_cli.tasks.results import AskResult, InputInfo, envelope_of
 
     return AskResult(
@@ -109,4 +125,5 @@ def _result(reply: Reply, pictures: Sequence[LoadedPicture], question: str) -> A
         question=question,
         answer=reply.answer,
         thinking=reply.thinking,
+        data=data,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ernie_cli.cli.options import Common
 from ernie_cli.cli.output import Output
@@ -18,14 +18,12 @@ def pick_engine(common: Common, output: Output) -> LocalEngine:
     from ernie_cli.runtime.checkpoint import NANO, find
 
     if common.model is None:
-        output.note(
-            f"Using the built-in {NANO}: it shows what ernie does, but knows little of the world (see --model)."
-        )
+        output.note(f"Using the built-in {NANO}; it knows little of the world (see --model).")
     return LocalEngine(find(common.model or NANO), common.device)
 
 
-def options_of(common: Common) -> Options:
-    """The part of the shared options that is the engine's."""
+def options_of(common: Common, schema: dict[str, Any] | None = None) -> Options:
+    """The part of the shared options that is the engine's, and the schema its answer has to fit."""
     from ernie_cli.engines import Options
 
     return Options(
@@ -34,6 +32,9 @@ def options_of(common: Common) -> Options:
         max_tokens=common.max_tokens,
         temperature=common.temperature,
         top_p=common.top_p,
+        top_k=common.top_k,
+        repetition_penalty=common.repetition_penalty,
         seed=common.seed,
         max_pixels=common.max_pixels,
+        schema=schema,
     )

@@ -59,6 +59,10 @@ class Common:
     max_tokens: Annotated[int | None, option(ANSWER, "Most tokens of thought and answer together.", min=1)] = None
     temperature: Annotated[float | None, option(ANSWER, "0: always the likeliest token.", min=0)] = None
     top_p: Annotated[float | None, option(ANSWER, "Draw from the likeliest tokens up to P.", min=0, max=1)] = None
+    top_k: Annotated[int | None, option(ANSWER, "Draw from the K likeliest tokens.", min=0)] = None
+    repetition_penalty: Annotated[
+        float | None, option(ANSWER, "Above 1: what was said already is less likely.", min=0.01)
+    ] = None
     seed: Annotated[int | None, option(ANSWER, "The same seed draws the same text.")] = None
     format: Annotated[Format, option(OUTPUT, "text or json.", "--format", "-f")] = Format.text
     json: Annotated[bool, option(OUTPUT, "The same as --format json.", "--json", variable=False)] = False

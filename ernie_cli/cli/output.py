@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, TextIO, TypeAlias
@@ -83,6 +83,56 @@ class Output:
     def result(self, result: BaseModel) -> None:
         """A JSON object: indented on a terminal, one line otherwise."""
         self.text(result.model_dump_json(indent=2 if self._stdout_is_terminal else None))
+
+    def data(self, value: Mapping[str, object]) -> None:
+        """A JSON object that comes from no model: indented on a terminal, one line otherwise."""
+        import json
+
+        self.text(json.dumps(value, ensure_ascii=False, indent=2 if self._stdout_is_terminal else None))
+
+    def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]], *, below: int = 0) -> None:
+        """Aligned columns on a terminal, each row's last `below` cells in lines of their own; tabs between otherwise.
+
+        Columns that are all nameless get no header.
+        """
+        from rich.cells import cell_len
+
+        lines = [columns, *rows] if any(columns) else [*rows]
+        if not self._stdout_is_terminal:
+            for line in lines:
+                self.text("\t".join(line))
+            return
+        console, beside = _console(sys.stdout), len(columns) - below
+        widths = [max(map(cell_len, cells)) for cells in zip(*lines, strict=True)][:beside]
+        for line in lines:
+            cells = (cell + " " * (width - cell_len(cell)) for cell, width in zip(line, widths, strict=False))
+            style = "bold" if line is columns else ""
+            console.print("  ".join(cells).rstrip(), style=style, markup=False, highlight=False, soft_wrap=True)
+            for extra in line[beside:] if line is not columns else ():
+                console.print(f"  {extra}", style="dim", markup=False, highlight=False, soft_wrap=True)
+
+    # A question to the person, and how far something is
+
+    def agrees(self, question: str, *, otherwise: bool | None) -> bool | None:
+        """A yes or no to a question on the terminal, `otherwise` for a bare return; None if nobody can be asked."""
+        if not (self._stderr_is_terminal and sys.stdin.isatty()):
+            return None
+        choices = {True: "[Y/n]", False: "[y/N]", None: "[y/n]"}[otherwise]
+        while True:
+            print(f"{question} {choices} ", end="", file=sys.stderr, flush=True)
+            said = sys.stdin.readline()
+            answer = {"": otherwise, "y": True, "yes": True, "n": False, "no": False}.get(said.strip().lower())
+            if answer is not None or not said:
+                return answer
+
+    @contextmanager
+    def progress(self, files: int, size: int) -> Iterator[Progress]:
+        """Shows `files` files of `size` bytes in all as they pass: a bar on a terminal, a line for each otherwise."""
+        shown = _Bar(size) if self._stderr_is_terminal and not self.style.quiet else Progress(self.note, files)
+        try:
+            yield shown
+        finally:
+            shown.close()
 
     # An answer as it comes
 
@@ -227,6 +277,63 @@ class _Thought(_Sink):
             console.print(text, style=style, end="", markup=False, highlight=False, soft_wrap=True)
         else:
             print(text, end="", file=sys.stderr, flush=True)
+
+
+class Progress:
+    """Files that pass, a line for each once it has."""
+
+    def __init__(self, note: Callable[[str], None], files: int) -> None:
+        self._note, self._files = note, files
+        self._begun = self._size = 0
+        self._name = ""
+
+    def begin(self, name: str, size: int) -> None:
+        """The next file, of `size` bytes."""
+        self._begun, self._name, self._size = self._begun + 1, name, size
+
+    def advance(self, size: int) -> None:
+        """So many bytes more of it; fewer than none if some have to come again."""
+
+    def end(self) -> None:
+        """All of it."""
+        from rich.filesize import decimal
+
+        self._note(f"[{self._begun}/{self._files}] {self._name}, {decimal(self._size)}")
+
+    def close(self) -> None:
+        """Nothing more comes."""
+
+
+class _Bar(Progress):
+    """One bar on stderr over all files, with the name of the present one."""
+
+    def __init__(self, size: int) -> None:
+        from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+        from rich.progress import Progress as Bars
+        from rich.table import Column
+
+        name = TextColumn("{task.description}", table_column=Column(no_wrap=True, overflow="ellipsis", ratio=3))
+        bar = BarColumn(bar_width=None, table_column=Column(ratio=2, min_width=6))
+        columns = (name, bar, DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+        self._bars = Bars(*columns, console=_console(sys.stderr), transient=True, expand=True)
+        self._task = self._bars.add_task("", total=size)
+        self._before = self._size = 0
+        self._bars.start()
+
+    def begin(self, name: str, size: int) -> None:
+        self._size = size
+        self._bars.update(self._task, description=name)
+
+    def advance(self, size: int) -> None:
+        self._bars.advance(self._task, size)
+
+    def end(self) -> None:
+        # What came out of the cache was never counted, and what came twice was counted twice.
+        self._before += self._size
+        self._bars.update(self._task, completed=self._before)
+
+    def close(self) -> None:
+        self._bars.stop()
 
 
 class _Waiting:

@@ -7,22 +7,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from ernie_cli.messages import Event, Message
 
 
 @dataclass(frozen=True)
 class Options:
-    """How to answer. None leaves the choice to the checkpoint's own generation defaults."""
+    """How to answer. None leaves the choice to the checkpoint's own generation defaults.
+
+    With a JSON `schema`, an engine that `can_mask` gives an answer that fits it; one that cannot does its best.
+    """
 
     thinking: bool = True
     think_budget: int | None = None
     max_tokens: int | None = None
     temperature: float | None = None
     top_p: float | None = None
+    top_k: int | None = None
+    repetition_penalty: float | None = None
     seed: int | None = None
     max_pixels: int | None = None
+    schema: dict[str, Any] | None = None
 
 
 class Engine(Protocol):
@@ -31,6 +37,10 @@ class Engine(Protocol):
     @property
     def model(self) -> str:
         """The name of the model that answers."""
+
+    @property
+    def can_mask(self) -> bool:
+        """Whether a schema is kept by construction."""
 
     def stream(self, messages: Sequence[Message], options: Options) -> Iterator[Event]:
         """The events of one answer. Raises ErnieError."""

@@ -5,15 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ernie_cli.engines import Options
 from ernie_cli.messages import Event, Message
 from ernie_cli.runtime.checkpoint import Checkpoint
 
 if TYPE_CHECKING:
+    from llguidance import LLTokenizer
+
+    from ernie_cli.runtime.constraint import JsonConstraint
     from ernie_cli.runtime.inputs import ModelInputs
     from ernie_cli.runtime.model import Model
+    from ernie_cli.runtime.sampling import Sampling
 
 # Baidu's samples for this model, where a checkpoint states nothing itself.
 DEFAULT_TEMPERATURE = 0.2
@@ -23,6 +27,8 @@ DEFAULT_MAX_TOKENS = 16_384
 
 class LocalEngine:
     """Runs `checkpoint` on `device` (`auto`, `cpu`, `cuda`, `cuda:1`, `mps`)."""
+
+    can_mask = True
 
     def __init__(self, checkpoint: Checkpoint, device: str = "auto") -> None:
         self.checkpoint, self._device = checkpoint, device
@@ -47,21 +53,26 @@ class LocalEngine:
     def stream(self, messages: Sequence[Message], options: Options) -> Iterator[Event]:
         """The events of one answer. Raises ModelError if the checkpoint cannot be loaded."""
         from ernie_cli.runtime.generate import Limits, generate
-        from ernie_cli.runtime.sampling import Sampling
 
         inputs = self.prepare(messages, options)
+        constraint = None if options.schema is None else self._constraint(options.schema)
         model = self._loaded
         stated = self.checkpoint.generation
-        greedy = stated.get("do_sample") is False
-        usual = 0.0 if greedy else stated.get("temperature", DEFAULT_TEMPERATURE)
-        sampling = Sampling(
-            usual if options.temperature is None else options.temperature,
-            stated.get("top_p", DEFAULT_TOP_P) if options.top_p is None else options.top_p,
-            options.seed,
-        )
         limits = Limits(options.max_tokens or stated.get("max_new_tokens") or DEFAULT_MAX_TOKENS, options.think_budget)
-        yield from generate(model, inputs, sampling, limits, thinking=options.thinking, load_s=self._load_s)
-        self._load_s = 0.0
+        sampling = _sampling(options, stated)
+        load_s, self._load_s = self._load_s, 0.0
+        yield from generate(model, inputs, sampling, limits, constraint=constraint, load_s=load_s)
+
+    def _constraint(self, schema: dict[str, Any]) -> JsonConstraint:
+        from ernie_cli.runtime.constraint import JsonConstraint
+
+        return JsonConstraint(self._vocabulary, self.checkpoint.tokenizer, schema)
+
+    @cached_property
+    def _vocabulary(self) -> LLTokenizer:
+        from ernie_cli.runtime.constraint import compile_vocabulary
+
+        return compile_vocabulary(self.checkpoint.tokenizer, self.checkpoint.stop_ids)
 
     @cached_property
     def _loaded(self) -> Model:
@@ -71,3 +82,21 @@ class LocalEngine:
         model = load(self.checkpoint, self._device)
         self._load_s = round(time.monotonic() - begun, 3)
         return model
+
+
+def _sampling(options: Options, stated: dict[str, Any]) -> Sampling:
+    """What was asked for, else what the checkpoint states, else Baidu's usual values."""
+    from ernie_cli.runtime.sampling import Sampling
+
+    def pick(name: str, usual: float) -> Any:
+        asked = getattr(options, name)
+        return stated.get(name, usual) if asked is None else asked
+
+    greedy = stated.get("do_sample") is False and options.temperature is None
+    return Sampling(
+        temperature=0.0 if greedy else pick("temperature", DEFAULT_TEMPERATURE),
+        top_p=pick("top_p", DEFAULT_TOP_P),
+        top_k=int(pick("top_k", 0)),
+        repetition_penalty=pick("repetition_penalty", 1.0),
+        seed=options.seed,
+    )

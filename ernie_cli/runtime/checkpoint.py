@@ -5,23 +5,35 @@ Nothing in a checkpoint folder is ever executed: only JSON, SentencePiece and sa
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ernie_cli.errors import ModelError
-from ernie_cli.runtime.config import native_config
-from ernie_cli.runtime.prompt import CONTROL, END_OF_TEXT, END_OF_TURN
+from ernie_cli.runtime.config import decode_json, native_config, pixel_budgets
+from ernie_cli.runtime.prompt import (
+    BEGIN,
+    CONTROL,
+    END_OF_TEXT,
+    END_OF_TURN,
+    IMAGE_END,
+    IMAGE_PATCH,
+    IMAGE_START,
+    VIDEO_END,
+    VIDEO_START,
+)
 from ernie_cli.runtime.tokenizer import Tokenizer
-from ernie_cli.runtime.vision import FRAME_BUDGET, PICTURE_BUDGET, PixelBudget
+from ernie_cli.runtime.vision import PixelBudget
 
 if TYPE_CHECKING:
     from transformers import Ernie4_5_VLMoeConfig
 
 NANO = "ernie-nano"
 NANO_FOLDER = Path(__file__).parents[1] / "nano"
+
+# Without these no prompt can be written.
+INDISPENSABLE = (BEGIN, END_OF_TURN, IMAGE_START, IMAGE_END, VIDEO_START, VIDEO_END, IMAGE_PATCH)
 
 
 @dataclass(frozen=True)
@@ -40,24 +52,29 @@ class Checkpoint:
                     "Point --model at the folder that holds config.json and the safetensors files.",
                 )
             return {}
-        try:
-            decoded = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as broken:
-            raise ModelError(f"{path} is not valid JSON.", "Fetch the file again.") from broken
-        return dict(decoded)
+        return decode_json(path)
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
-        """Raises ModelError if the folder has no readable `tokenizer.model`."""
-        path = self.folder / "tokenizer.model"
-        if not path.exists():
-            raise ModelError(
-                f"{self.folder} has no tokenizer.model.", "Fetch the checkpoint again, with all its files."
-            )
-        try:
-            return Tokenizer(path, CONTROL)
-        except (OSError, RuntimeError) as broken:
-            raise ModelError(f"{path} is not a SentencePiece model.", "Fetch the file again.") from broken
+        """Raises ModelError if the folder has no readable `tokenizer.model` (hub) or `tokenizer.json` (native)."""
+        for file in ("tokenizer.model", "tokenizer.json"):
+            path = self.folder / file
+            if not path.exists():
+                continue
+            try:
+                tokenizer = Tokenizer(path, CONTROL)
+            except (OSError, RuntimeError, ValueError) as broken:
+                raise ModelError(f"{path} cannot be read as a tokenizer.", "Fetch the file again.") from broken
+            if lacking := [name for name in INDISPENSABLE if name not in tokenizer.control]:
+                raise ModelError(
+                    f"{path} has no token {lacking[0]}, so it belongs to another model.",
+                    "Fetch the checkpoint again, with all its files.",
+                )
+            return tokenizer
+        raise ModelError(
+            f"{self.folder} has neither tokenizer.model nor tokenizer.json.",
+            "Fetch the checkpoint again, with all its files.",
+        )
 
     @cached_property
     def config(self) -> Ernie4_5_VLMoeConfig:
@@ -70,18 +87,19 @@ class Checkpoint:
         return self._json("generation_config.json")
 
     @cached_property
+    def chat_template(self) -> str | None:
+        """The checkpoint's own jinja template, from a file of its own or from `tokenizer_config.json`."""
+        path = self.folder / "chat_template.jinja"
+        if path.exists():
+            return path.read_text(encoding="utf-8")
+        stated = self._json("chat_template.json").get("chat_template")
+        stated = stated or self._json("tokenizer_config.json").get("chat_template")
+        return stated if isinstance(stated, str) else None
+
+    @cached_property
     def budgets(self) -> tuple[PixelBudget, PixelBudget]:
         """Pixels of a picture and of a video frame."""
-        raw = self._json("preprocessor_config.json")
-        size = raw.get("size") or {}
-        picture = PixelBudget(
-            raw.get("min_pixels") or size.get("shortest_edge") or PICTURE_BUDGET.least,
-            raw.get("max_pixels") or size.get("longest_edge") or PICTURE_BUDGET.most,
-        )
-        frame = PixelBudget(
-            raw.get("video_min_pixels") or FRAME_BUDGET.least, raw.get("video_max_pixels") or FRAME_BUDGET.most
-        )
-        return picture, frame
+        return pixel_budgets(self._json)
 
     @cached_property
     def stop_ids(self) -> frozenset[int]:

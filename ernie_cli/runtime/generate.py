@@ -1,4 +1,9 @@
-"""The decode loop: tokens out of the model, events out of tokens."""
+"""The decode loop: tokens out of the model, events out of tokens, and an answer in any case.
+
+A thought ends by itself, or is closed for the model when its budget is used up or it goes round in circles; an answer
+that goes round in circles is ended. Closing happens through a queue of forced tokens, so that the model reads what was
+written for it like anything it wrote itself.
+"""
 
 from __future__ import annotations
 
@@ -6,83 +11,173 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
-from ernie_cli.messages import Answer, Event, Finish, FinishReason, Timing, Usage
-from ernie_cli.runtime.inputs import ModelInputs
-from ernie_cli.runtime.model import Model
-from ernie_cli.runtime.output import CLOSE_THOUGHT, OutputGrammar
+from ernie_cli.messages import Event, Finish, FinishReason, Note, Timing, Usage
+from ernie_cli.runtime.loops import LoopBreaker
+from ernie_cli.runtime.output import OutputGrammar
 from ernie_cli.runtime.prompt import END_THINK
 from ernie_cli.runtime.sampling import Sampler, Sampling
-from ernie_cli.runtime.tokenizer import Markup, Tokenizer
+from ernie_cli.runtime.tokenizer import Markup
 
-assert CLOSE_THOUGHT == END_THINK
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ernie_cli.runtime.checkpoint import Checkpoint
+    from ernie_cli.runtime.constraint import JsonConstraint
+    from ernie_cli.runtime.inputs import ModelInputs
+
+BRIDGE = "\nThat is enough thought; now the answer."
+JSON_RESERVE = 64  # tokens before the limit from which on a JSON answer is steered to its end
+
+
+class DecodingLike(Protocol):
+    """A sequence being decoded: logits (vocabulary,) that foretell the next token, and a way to take it."""
+
+    logits: Tensor
+
+    def push(self, token: int) -> None:
+        """Takes the next token."""
+
+
+class ModelLike(Protocol):
+    """What the loop needs of a model."""
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """Its tokenizer, stop tokens and name."""
+
+    def start(self, inputs: ModelInputs) -> DecodingLike:
+        """Reads a prompt."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Tokens: of thought and answer together, and of the thought before it is closed for the model."""
+    """Tokens: of thought and answer together, and of the thought alone.
+
+    The thought never gets more than four fifths of all (FastDeploy's rule), so that an answer has room.
+    """
 
     max_tokens: int
     think_budget: int | None = None
 
+    @property
+    def thought(self) -> int:
+        most = self.max_tokens * 4 // 5
+        return most if self.think_budget is None else min(self.think_budget, most)
+
+
+class Writer:
+    """One answer being written: what was counted, what is forced next, and why it will have ended."""
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        inputs: ModelInputs,
+        sampling: Sampling,
+        limits: Limits,
+        constraint: JsonConstraint | None = None,
+    ) -> None:
+        self._tokenizer, self._stops = checkpoint.tokenizer, checkpoint.stop_ids
+        self._limits, self._constraint = limits, constraint
+        self._grammar = OutputGrammar(thinking=inputs.opens_thought, verbatim_answer=constraint is not None)
+        self._sampler = Sampler(sampling, inputs.ids)
+        self._breaker = LoopBreaker()
+        self._forced: deque[int] = deque()
+        self._closing_json = False
+        self.thought = self.answer = 0
+        self.reason: FinishReason = "stop"
+        self.over = False
+
+    @property
+    def in_thought(self) -> bool:
+        return self._grammar.state == "thought"
+
+    def write(self, decoding: DecodingLike) -> Iterator[Event]:
+        """One more token: forced or chosen, told of, and taken by the model."""
+        if self.in_thought and not self._forced and self.thought >= self._limits.thought:
+            self._close_thought("budget", with_bridge=self.thought > 0)
+        if self.thought + self.answer >= self._limits.max_tokens:
+            self.reason, self.over = "length", True
+            return
+        forced = bool(self._forced)
+        token = self._forced.popleft() if forced else self._choose(decoding)
+        if token in self._stops:
+            self._stop()
+            return
+        yield from self._tell(token, forced)
+        if not self.over:
+            decoding.push(token)
+
+    def finish(self) -> Iterator[Event]:
+        """What was held back until nothing more came."""
+        return self._grammar.finish()
+
+    def _choose(self, decoding: DecodingLike) -> int:
+        if self.in_thought or self._constraint is None:
+            return self._sampler.pick(decoding.logits)
+        short = self._limits.max_tokens - self.thought - self.answer <= JSON_RESERVE
+        allowed = self._constraint.closing() if short or self._closing_json else self._constraint.allowed()
+        token = self._sampler.pick(decoding.logits, allowed)
+        self._constraint.push(token)
+        return token
+
+    def _tell(self, token: int, forced: bool) -> Iterator[Event]:
+        was_thought = self.in_thought
+        data = self._tokenizer.bytes_of(token)
+        yield from self._grammar.feed(data)
+        if was_thought and not forced:
+            self.thought += 1
+        elif not was_thought:
+            self.answer += 1
+        if was_thought and not self.in_thought:
+            self._breaker.reset()
+            if self._constraint is not None and not self._forced:
+                self._forced.extend(self._tokenizer.encode([Markup("\n\n")]))
+        elif not forced and self._breaker.push(token, data):
+            yield from self._broken_loop()
+        if self._constraint is not None and self._constraint.finished:
+            self.over = True
+
+    def _stop(self) -> None:
+        """The model ended. An end inside the thought is taken for the end of the thought: there has to be an answer."""
+        if self.in_thought:
+            self._close_thought(self.reason, with_bridge=False)
+        else:
+            self.over = True
+
+    def _broken_loop(self) -> Iterator[Event]:
+        if self.in_thought:
+            self._close_thought("loop", with_bridge=True)
+        elif self._constraint is not None:
+            self.reason, self._closing_json = "loop", True
+        else:
+            self.reason, self.over = "loop", True
+            yield Note("The answer repeated itself and was ended.")
+
+    def _close_thought(self, reason: FinishReason, *, with_bridge: bool) -> None:
+        self.reason = reason
+        bridge = BRIDGE if with_bridge else ""
+        self._forced.extend(self._tokenizer.encode([Markup(f"{bridge}\n{END_THINK}\n\n")]))
+
 
 def generate(
-    model: Model, inputs: ModelInputs, sampling: Sampling, limits: Limits, *, thinking: bool, load_s: float = 0.0
+    model: ModelLike,
+    inputs: ModelInputs,
+    sampling: Sampling,
+    limits: Limits,
+    *,
+    constraint: JsonConstraint | None = None,
+    load_s: float = 0.0,
 ) -> Iterator[Event]:
     """Events of one answer, the last being `Finish`. Times are counted from the call, in seconds."""
     begun = time.monotonic()
-    tokenizer, stops = model.checkpoint.tokenizer, model.checkpoint.stop_ids
-    grammar, sampler = OutputGrammar(thinking=thinking), Sampler(sampling)
-    count = _Count()
-    # 1. Read the whole prompt.
     decoding = model.start(inputs)
-    forced: deque[int] = deque()
-    reason: FinishReason = "length"
-    first_s = 0.0
-    while count.total < limits.max_tokens:
-        # 2. Close a thought that has used up its budget, through a queue of forced tokens.
-        if grammar.state == "thought" and count.thought == limits.think_budget and not count.closed:
-            forced.extend(_closing(tokenizer))
-            count.closed = True
-        # 3. Pick the next token; a forced one goes before what the model would say.
-        token = forced.popleft() if forced else sampler.pick(decoding.logits)
-        first_s = first_s or time.monotonic() - begun
-        if token in stops:
-            reason = "budget" if count.closed else "stop"
-            break
-        # 4. Tell what can be told of it.
-        count.add(in_thought=grammar.state == "thought")
-        yield from grammar.feed(tokenizer.bytes_of(token))
-        # 5. Let the model go on.
-        decoding.push(token)
-    yield from grammar.finish()
-    usage = Usage(len(inputs.ids), inputs.image_tokens, count.thought, count.answer)
-    yield Finish(
-        reason, model.checkpoint.name, usage, Timing(load_s, round(first_s, 3), round(time.monotonic() - begun, 3))
-    )
-
-
-@dataclass
-class _Count:
-    thought: int = 0
-    answer: int = 0
-    closed: bool = False
-
-    @property
-    def total(self) -> int:
-        return self.thought + self.answer
-
-    def add(self, *, in_thought: bool) -> None:
-        if in_thought:
-            self.thought += 1
-        else:
-            self.answer += 1
-
-
-def _closing(tokenizer: Tokenizer) -> list[int]:
-    return tokenizer.encode([Markup(f"\n{END_THINK}\n\n")])
-
-
-def text_of(events: Iterator[Event]) -> str:
-    """The answer of a stream of events, as one string."""
-    return "".join(event.text for event in events if isinstance(event, Answer))
+    writer = Writer(model.checkpoint, inputs, sampling, limits, constraint)
+    first_s = round(time.monotonic() - begun, 3)
+    while not writer.over:
+        yield from writer.write(decoding)
+    yield from writer.finish()
+    usage = Usage(len(inputs.ids), inputs.image_tokens, writer.thought, writer.answer)
+    timing = Timing(load_s, first_s, round(time.monotonic() - begun, 3))
+    yield Finish(writer.reason, model.checkpoint.name, usage, timing)

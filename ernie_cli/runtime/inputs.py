@@ -20,8 +20,10 @@ from ernie_cli.runtime.prompt import (
     VIDEO_END,
     VIDEO_START,
     Slot,
+    opens_thought,
     render,
 )
+from ernie_cli.runtime.template import render_template
 from ernie_cli.runtime.tokenizer import Literal, Markup
 from ernie_cli.runtime.vision import Patches, PixelBudget, patchify_picture, patchify_video
 
@@ -33,7 +35,8 @@ class ModelInputs:
     """Everything the first forward pass needs.
 
     `ids` is (tokens,), `positions` (3, tokens), `is_patch` and `to_vision_experts` (tokens,) of bool; the embeddings of
-    `media`, in order, take the places of `is_patch`. `next_position` is that of the first token to come.
+    `media`, in order, take the places of `is_patch`. `next_position` is that of the first token to come, and
+    `opens_thought` tells whether that token is part of a thought.
     """
 
     ids: np.ndarray[Any, np.dtype[np.int64]]
@@ -42,6 +45,7 @@ class ModelInputs:
     to_vision_experts: np.ndarray[Any, np.dtype[np.bool_]]
     media: tuple[Patches, ...]
     next_position: int
+    opens_thought: bool
 
     @property
     def image_tokens(self) -> int:
@@ -49,9 +53,17 @@ class ModelInputs:
 
 
 def prepare(
-    messages: Sequence[Message], checkpoint: Checkpoint, *, thinking: bool = True, max_pixels: int | None = None
+    messages: Sequence[Message],
+    checkpoint: Checkpoint,
+    *,
+    tools: Sequence[dict[str, Any]] = (),
+    thinking: bool = True,
+    max_pixels: int | None = None,
 ) -> ModelInputs:
-    """The arrays of a conversation; `max_pixels` lowers the checkpoint's own limit for a picture or frame."""
+    """The arrays of a conversation; `max_pixels` lowers the checkpoint's own limit for a picture or frame.
+
+    The prompt is written by the checkpoint's own chat template, where it has one.
+    """
     tokenizer = checkpoint.tokenizer
     budgets = [_capped(budget, max_pixels) for budget in checkpoint.budgets]
     patch_id = tokenizer.id(IMAGE_PATCH)
@@ -66,7 +78,12 @@ def prepare(
         spans.append(len(encoded))
         text.clear()
 
-    for piece in render(messages, thinking=thinking):
+    template = checkpoint.chat_template
+    if template:
+        prompt = render_template(template, messages, tools=tools, thinking=thinking)
+    else:
+        prompt = render(messages, tools=tools, thinking=thinking)
+    for piece in prompt:
         if not isinstance(piece, Slot):
             text.append(piece)
             continue
@@ -86,7 +103,9 @@ def prepare(
     is_patch = array == patch_id
     edges = [tokenizer.control[name] for name in VISION_EDGES if name in tokenizer.control]
     # Baidu routes the start and end tokens of pictures and clips to the vision experts too.
-    return ModelInputs(array, where, is_patch, is_patch | np.isin(array, edges), tuple(media), following)
+    return ModelInputs(
+        array, where, is_patch, is_patch | np.isin(array, edges), tuple(media), following, opens_thought(prompt)
+    )
 
 
 def _capped(budget: PixelBudget, most: int | None) -> PixelBudget:

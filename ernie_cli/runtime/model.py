@@ -10,6 +10,7 @@ from torch import Tensor
 from ernie_cli.errors import ModelError
 from ernie_cli.runtime.checkpoint import Checkpoint
 from ernie_cli.runtime.inputs import ModelInputs
+from ernie_cli.runtime.verify import check_checkpoint
 
 if TYPE_CHECKING:
     from transformers import DynamicCache, Ernie4_5_VLMoeForConditionalGeneration
@@ -85,13 +86,16 @@ class Decoding:
 
 
 def load(checkpoint: Checkpoint, device: str = "auto") -> Model:
-    """Loads the weights. Raises ModelError, naming what is missing or broken."""
+    """Loads the weights, once all files are seen to be whole. Raises ModelError, naming what is missing or broken."""
     from safetensors import SafetensorError
     from transformers import Ernie4_5_VLMoeForConditionalGeneration
     from transformers.utils import logging as hf_logging
 
     hf_logging.set_verbosity_error()
     hf_logging.disable_progress_bar()
+    if problems := check_checkpoint(checkpoint):
+        first = problems[0]
+        raise ModelError(f"The checkpoint {checkpoint.name} cannot be run: {first.what}", first.hint)
     config = checkpoint.config
     place = pick_device(device)
     try:

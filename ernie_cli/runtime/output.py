@@ -1,6 +1,7 @@
 """The grammar of what the model writes: `{thought}\\n</think>\\n\\n{answer}`, with tool calls after the thought.
 
 A logged prompt ends inside `<think>`, so the output starts inside the thought; one that never closes is all thought.
+After a prompt that leaves it to the model, a `<think>` that it writes opens a thought.
 Text is let through as soon as it cannot be the beginning of a tag any more, and never with half a character. The
 wrapper `<response>`, which a text-only sister model writes around answers, is taken off.
 """
@@ -14,13 +15,13 @@ from typing import Literal, TypeAlias
 
 from ernie_cli.messages import Answer, Note, Thinking, ToolCall
 
-CLOSE_THOUGHT = "</think>"
+OPEN_THOUGHT, CLOSE_THOUGHT = "<think>", "</think>"
 OPEN_CALL, CLOSE_CALL = "<tool_call>", "</tool_call>"
 WRAPPERS = ("<response>", "</response>")
 State: TypeAlias = Literal["thought", "answer", "call"]
 TAGS: dict[State, tuple[str, ...]] = {
     "thought": (CLOSE_THOUGHT,),
-    "answer": (OPEN_CALL, *WRAPPERS),
+    "answer": (OPEN_CALL, OPEN_THOUGHT, *WRAPPERS),
     "call": (CLOSE_CALL,),
 }
 Piece: TypeAlias = Thinking | Answer | ToolCall | Note
@@ -29,8 +30,10 @@ Piece: TypeAlias = Thinking | Answer | ToolCall | Note
 class OutputGrammar:
     """Splits a stream of bytes into thought, answer and tool calls. `state` says where the next byte would belong."""
 
-    def __init__(self, *, thinking: bool = True) -> None:
+    def __init__(self, *, thinking: bool = True, verbatim_answer: bool = False) -> None:
+        """A verbatim answer is let through as it is: the text of a JSON string may spell a tag."""
         self.state: State = "thought" if thinking else "answer"
+        self._tags = TAGS | {"answer": ()} if verbatim_answer else TAGS
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         self._held = ""
         self._begun = False  # whether the present part has shown anything but white space
@@ -60,7 +63,7 @@ class OutputGrammar:
             yield from self._emit(ready)
 
     def _first_tag(self) -> tuple[str, str, str] | None:
-        places = [(place, tag) for tag in TAGS[self.state] if (place := self._held.find(tag)) >= 0]
+        places = [(place, tag) for tag in self._tags[self.state] if (place := self._held.find(tag)) >= 0]
         if not places:
             return None
         place, tag = min(places)
@@ -76,6 +79,8 @@ class OutputGrammar:
             self.state, self._begun = "answer", False
         elif tag == OPEN_CALL:
             self.state = "call"
+        elif tag == OPEN_THOUGHT:
+            self.state, self._begun = "thought", False
 
     def _emit(self, text: str) -> Iterator[Piece]:
         if not self._begun:
@@ -87,9 +92,10 @@ class OutputGrammar:
     def _uncertain(self) -> int:
         """How much of the end of the held text may still turn out to be a tag, or white space before one."""
         text = self._held
-        longest = max(len(tag) for tag in TAGS[self.state])
+        tags = self._tags[self.state]
+        longest = max(map(len, tags), default=0)
         for start in range(max(0, len(text) - longest), len(text)):
-            if any(tag.startswith(text[start:]) for tag in TAGS[self.state]):
+            if any(tag.startswith(text[start:]) for tag in tags):
                 return len(text) - len(text[:start].rstrip())
         return len(text) - len(text.rstrip())
 

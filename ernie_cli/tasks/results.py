@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -59,6 +59,7 @@ class AskResult(Envelope):
     question: str
     answer: str
     thinking: str
+    data: Any = Field(default=None, description="With --schema: the answer as JSON that fits it.")
 
 
 def envelope_of(finish: Finish) -> dict[str, object]:

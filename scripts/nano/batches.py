@@ -15,6 +15,7 @@ from network import Layout
 from torch import Tensor
 
 from ernie_cli.messages import Picture, Video, user
+from ernie_cli.runtime.generate import BRIDGE
 from ernie_cli.runtime.positions import positions
 from ernie_cli.runtime.prompt import END_OF_TURN, END_THINK, IMAGE_PATCH, Slot, render
 from ernie_cli.runtime.tokenizer import Literal, Markup, Tokenizer
@@ -52,11 +53,17 @@ def prefix(sample: Sample, tokenizer: Tokenizer, patches: Patches) -> tuple[list
 
 def branch(question: Question, tokenizer: Tokenizer) -> tuple[list[int], int]:
     """Ids of a question, its thought and its answer; and how many of them are prompt."""
-    prompt = tokenizer.encode([Literal(question.text), Markup("\nAssistant: \n<think>\n")])
-    reply = tokenizer.encode(
-        [Literal(question.thought), Markup(f"\n{END_THINK}\n\n"), Literal(question.answer), Markup(END_OF_TURN)]
-    )
-    return prompt + reply, len(prompt)
+    asked: list[Markup | Literal] = [Literal(question.text), Markup("\nAssistant: \n<think>\n")]
+    closed = Markup(f"\n{END_THINK}\n\n")
+    if question.mode == "closed":
+        asked.append(closed)
+    elif question.mode == "cut":
+        words = question.thought.split(" ")
+        kept = " ".join(words[: len(question.text) % (len(words) + 1)])  # anywhere, but the same each time
+        asked += [Literal(kept), Markup(BRIDGE if kept else ""), closed]
+    prompt = tokenizer.encode(asked)
+    thought = [Literal(question.thought), closed] if question.mode == "open" else []
+    return prompt + tokenizer.encode([*thought, Literal(question.answer), Markup(END_OF_TURN)]), len(prompt)
 
 
 def collate(samples: list[Sample], tokenizer: Tokenizer, picture: PixelBudget, frame: PixelBudget) -> Batch:

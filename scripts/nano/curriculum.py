@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 
 from data import Sample
@@ -10,10 +11,11 @@ from data.ground import ground_sample
 
 from ernie_cli.runtime.vision import FACTOR, PixelBudget
 
-PICTURES = PixelBudget(112 * 112, 448 * 448)
+PICTURES = PixelBudget(112 * 112, 224 * 224)
 FRAMES = PixelBudget(84 * 84, 112 * 112)
 QUESTIONS = 3
 ROWS = 32
+MODES = (0.84, 0.1, 0.06)
 
 
 class Curriculum:
@@ -24,15 +26,33 @@ class Curriculum:
 
     def draw(self, pictures: int) -> tuple[str, list[Sample], tuple[PixelBudget, PixelBudget]]:
         """The next batch's job, samples and pixel budgets, after `pictures` have been learned."""
+        job, samples, budgets = self._draw(pictures)
+        return job, [self._with_modes(sample) for sample in samples], budgets
+
+    def _with_modes(self, sample: Sample) -> Sample:
+        """Some questions without a thought, and some with one that is closed on its way."""
+        modes = self.random.choices(["open", "closed", "cut"], MODES, k=len(sample.questions))
+        return replace(
+            sample, questions=[replace(q, mode=mode) for q, mode in zip(sample.questions, modes, strict=True)]
+        )
+
+    def _draw(self, pictures: int) -> tuple[str, list[Sample], tuple[PixelBudget, PixelBudget]]:
         random = self.random
         job = random.choices(["easy-vqa", "ask", "ground"], [0.3, 0.5, 0.2])[0]
         if job == "easy-vqa":
             return job, [easy_sample(random, QUESTIONS) for _ in range(ROWS)], (PICTURES, FRAMES)
         most = 1 if pictures < 8_000 else 2 if pictures < 25_000 else 4 if pictures < 80_000 else 8
-        width, height = (random.randint(4, 4 if pictures < 20_000 else 6) * FACTOR for _ in range(2))
+        width, height = self._size(4 if pictures < 20_000 else 6 if random.random() < 0.7 else 9)
         if job == "ask":
             samples = [scene_sample(random, width, height, most, QUESTIONS) for _ in range(ROWS)]
         else:  # answers are long: a few questions about a few things, or one about many
             most, questions = random.choice([(2, 3), (min(most, 4), 2)])
             samples = [ground_sample(random, width, height, most, questions) for _ in range(ROWS)]
         return job, samples, (PICTURES, FRAMES)
+
+    def _size(self, longest: int) -> tuple[int, int]:
+        """A width and height in pixels, whole tokens of 28 a side, within the budget of a picture."""
+        while True:
+            width, height = (self.random.randint(4, longest) * FACTOR for _ in range(2))
+            if width * height <= PICTURES.most:
+                return width, height

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import signal
 import sys
 import time
 from pathlib import Path
@@ -137,6 +138,16 @@ def main() -> None:
         trainer.export(options.export)
         return
     curriculum = Curriculum(random.Random(trainer.step))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stopped from outside, it saves all the same
+    try:
+        train(trainer, curriculum, options)
+    except KeyboardInterrupt:
+        print("Stopped; saving.")
+    trainer.save()
+
+
+def train(trainer: Trainer, curriculum: Curriculum, options: argparse.Namespace) -> None:
+    """Learns batch after batch until the time is up, saving every few minutes."""
     begun = saved = noted = time.monotonic()
     recent: dict[str, list[float]] = {}
     while (spent := (time.monotonic() - begun) / 60) < options.minutes:
@@ -155,7 +166,6 @@ def main() -> None:
         if time.monotonic() - saved > 180:
             saved = time.monotonic()
             trainer.save()
-    trainer.save()
 
 
 if __name__ == "__main__":

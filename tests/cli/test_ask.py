@@ -46,6 +46,7 @@ def test_json_is_one_line_on_a_pipe(ernie: Ernie, fake: FakeEngine, picture: Pat
         "question": "What color?",
         "answer": "red",
         "thinking": "It is round. And red.",
+        "data": None,
     }
 
 

@@ -6,17 +6,22 @@ A sample is one picture (or clip) and several questions about it, each with the 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from ernie_cli.messages import Part
 
 
 @dataclass(frozen=True)
 class Question:
-    """What a user asks, the short true thought to have, and the answer to give."""
+    """What a user asks, the short true thought to have, and the answer to give.
+
+    In the mode `closed` no thought is wanted; in `cut`, the thought is closed for the model somewhere on its way.
+    """
 
     text: str
     thought: str
     answer: str
+    mode: Literal["open", "closed", "cut"] = "open"
 
 
 @dataclass(frozen=True)

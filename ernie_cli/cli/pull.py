@@ -1,0 +1,97 @@
+"""`ernie pull`: fetches a checkpoint from the Hugging Face hub into its cache."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ernie_cli.cli.options import Format
+from ernie_cli.cli.output import Output, Style
+from ernie_cli.errors import EXIT_INTERRUPTED
+
+if TYPE_CHECKING:
+    from ernie_cli.runtime.hub import Plan
+
+FormatOption = Annotated[Format, typer.Option("--format", "-f", help="text or json.", envvar="ERNIE_FORMAT")]
+JsonOption = Annotated[bool, typer.Option("--json", help="The same as --format json.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Only the result and errors.", envvar="ERNIE_QUIET")]
+
+
+def pull(
+    repo: Annotated[
+        str | None, typer.Argument(metavar="REPO", help="A model on the hub: owner/name.", show_default=False)
+    ] = None,
+    revision: Annotated[
+        str | None, typer.Option(help="A branch, a tag or a commit.", show_default="main", metavar="REV")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before fetching.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list the files, * for those to fetch.")] = False,
+    format: FormatOption = Format.text,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Fetch a checkpoint, as far as it is not here yet; its folder comes on stdout.
+
+    Without REPO, it is [bold]baidu/ERNIE-4.5-VL-28B-A3B-Thinking[/bold], 59 GB. Only weights, configuration and tokenizer are
+    fetched, never code. HF_HOME, HF_TOKEN, HF_ENDPOINT and HF_HUB_OFFLINE mean what they mean everywhere.
+
+    [bold]ernie pull --dry-run[/bold]
+
+    [bold]ernie pull baidu/ERNIE-4.5-VL-28B-A3B-Thinking --revision main --yes[/bold]
+    """
+    from ernie_cli.runtime import hub
+
+    output = Output(Style(quiet=quiet))
+    name, _, stated = (repo or hub.DEFAULT_REPO).partition("@")
+    plan = hub.plan(name, revision or stated or hub.DEFAULT_REVISION)
+    _say(plan, output)
+    hub.check_space(plan)
+    as_json = json or format is Format.json
+    if not dry_run:
+        _fetch(plan, yes, output)
+    elif not as_json:
+        rows = [("" if file.here else "*", file.name, hub.size_text(file.size)) for file in plan.files]
+        output.table(("", "", ""), rows)
+        return
+    if as_json:
+        output.data(
+            {
+                **{"version": 1, "command": "pull", "repo": plan.repo, "revision": plan.commit},
+                **{"path": str(plan.folder), "files": len(plan.files), "bytes": plan.size},
+            }
+        )
+    else:
+        output.text(str(plan.folder))
+
+
+def _say(plan: Plan, output: Output) -> None:
+    from ernie_cli.runtime.hub import size_text
+
+    pinned = f", commit {plan.commit}" if plan.revision != plan.commit else ""
+    output.note(f"{plan.repo} at {plan.revision}{pinned}.")
+    if plan.offline:
+        output.note("Offline: whether the hub has a newer commit was not asked.")
+    here = len(plan.files) - len(plan.missing)
+    need = plan.need
+    output.note(
+        f"{len(plan.files)} files, {size_text(plan.size)}; "
+        + (f"{here} of them, {size_text(plan.size - need)}, are here; " if here and need else "")
+        + (f"{size_text(need)} to fetch, {size_text(plan.free)} free." if plan.missing else "all of them are here.")
+    )
+
+
+def _fetch(plan: Plan, yes: bool, output: Output) -> None:
+    from ernie_cli.runtime import hub
+
+    if plan.missing and not yes and output.agrees(f"Fetch {hub.size_text(plan.need)}?", otherwise=True) is False:
+        output.note("Nothing was fetched.")
+        raise typer.Exit(EXIT_INTERRUPTED)
+    try:
+        with output.progress(len(plan.missing), plan.need) as bar:
+            hub.fetch(plan, bar)
+    except KeyboardInterrupt:
+        output.note("Interrupted. Run the same command again: it goes on where it stopped.")
+        raise
+    if plan.missing:
+        output.note(f"Fetched. Use it with: --model {plan.repo}")
