@@ -256,3 +256,146 @@ def write_weights(folder: Path, tensors: dict[str, tuple[int, ...]], shards: int
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """Indented, as such files are on the hub."""
     path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def write_hub(folder: Path, config: dict[str, Any], shards: int, seed: int) -> None:
+    """Everything but the tokenizer, which is there already."""
+    write_weights(folder, plan(config), shards, seed)
+    write_json(folder / "config.json", config)
+    write_json(
+        folder / "generation_config.json",
+        {"do_sample": True, "temperature": 0.2, "top_p": 0.8, "max_new_tokens": 64, "bos_token_id": 1},
+    )
+    write_json(
+        folder / "preprocessor_config.json",
+        {
+            "auto_map": {"AutoImageProcessor": REMOTE_FILES["AutoImageProcessor"]},
+            "image_processor_type": "Ernie4_5_VLImageProcessor",
+            "processor_class": "Ernie4_5_VLProcessor",
+            **{"do_convert_rgb": True, "do_normalize": True, "do_rescale": True, "do_resize": True, "resample": 3},
+            "image_mean": [0.48145466, 0.4578275, 0.40821073],
+            "image_std": [0.26862954, 0.26130258, 0.27577711],
+            "rescale_factor": 1 / 255,
+            **{"min_pixels": PICTURE_PIXELS[0], "max_pixels": PICTURE_PIXELS[1]},
+            **{"video_min_pixels": FRAME_PIXELS[0], "video_max_pixels": FRAME_PIXELS[1]},
+            **{"patch_size": 14, "merge_size": 2, "temporal_conv_size": 2},
+        },
+    )
+    write_json(
+        folder / "tokenizer_config.json",
+        {
+            "auto_map": {"AutoTokenizer": ["processing_ernie4_5_vl.Ernie4_5_VLTokenizer", None]},
+            "tokenizer_class": "Ernie4_5_VLTokenizer",
+            **{"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "pad_token": "<unk>"},
+            **{"cls_token": "<|begin_of_sentence|>", "sep_token": "<|end_of_sentence|>"},
+            "additional_special_tokens": list(SPECIAL),
+            "chat_template": CHAT_TEMPLATE,
+        },
+    )
+    for module in sorted({target.split(".")[0] for target in REMOTE_FILES.values()}):
+        (folder / f"{module}.py").write_text(REMOTE_CODE)
+
+
+def write_native(hub: Path, folder: Path) -> None:
+    """The twin of a checkpoint in the hub's layout, written by transformers as it writes this architecture."""
+    from transformers import Ernie4_5_VLMoeForConditionalGeneration as Native
+
+    source = Checkpoint(hub, hub.name)
+    patches = {NATIVE_ONLY: len(source.tokenizer)}
+    config = native_config(json.loads((hub / "config.json").read_text()), source.tokenizer.control | patches)
+    model = Native.from_pretrained(hub, config=config, dtype=torch.bfloat16, use_safetensors=True)
+    model.save_pretrained(folder)
+    write_native_tokenizer(hub / "tokenizer.model", folder)
+    write_native_processors(folder)
+
+
+def write_native_tokenizer(model: Path, folder: Path) -> None:
+    """`tokenizer.json` of a SentencePiece model, with the second patch token, as transformers' conversion has it."""
+    from tokenizers import AddedToken
+    from transformers import LlamaTokenizer
+    from transformers.tokenization_utils_base import generate_merges
+
+    pieces = sentencepiece.SentencePieceProcessor(model_file=str(model))
+    vocabulary = {pieces.id_to_piece(id): id for id in range(pieces.get_piece_size())}
+    tokenizer = LlamaTokenizer(
+        vocab=vocabulary,
+        merges=generate_merges(vocabulary, skip_tokens=[*SPECIAL, "\n"]),
+        pad_token="<unk>",
+        cls_token="<|begin_of_sentence|>",
+        sep_token="<|end_of_sentence|>",
+        add_bos_token=False,
+        add_prefix_space=False,
+        extra_special_tokens={
+            **{"image_token": "<|IMAGE_PLACEHOLDER|>", "video_token": NATIVE_ONLY},
+            **{"image_start_token": "<|IMAGE_START|>", "image_end_token": "<|IMAGE_END|>"},
+            **{"video_start_token": "<|VIDEO_START|>", "video_end_token": "<|VIDEO_END|>"},
+        },
+    )
+    # Pieces that SentencePiece never splits; of these, only the prompt's own are special.
+    plain = [AddedToken(text, normalized=False, special=text != "\n") for text in (*SPECIAL, "\n")]
+    tokenizer.add_tokens(plain)
+    tokenizer.chat_template = CHAT_TEMPLATE.replace("<|image@placeholder|>", KNOWN_ORDER[2]).replace(
+        "<|video@placeholder|>", NATIVE_ONLY
+    )
+    tokenizer.save_pretrained(folder)
+
+
+def write_native_processors(folder: Path) -> None:
+    """Sizes as `size`; the video processor's by hand, since transformers' own class needs torchvision."""
+    from transformers.models.ernie4_5_vl_moe.image_processing_pil_ernie4_5_vl_moe import Ernie4_5_VLMoeImageProcessorPil
+
+    edges = ("shortest_edge", "longest_edge")
+    pictures = dict(zip(edges, PICTURE_PIXELS, strict=True))
+    Ernie4_5_VLMoeImageProcessorPil(size=pictures).save_pretrained(folder)
+    frames = {"size": dict(zip(edges, FRAME_PIXELS, strict=True)), "temporal_patch_size": 2, "draw_on_frames": True}
+    more = {"video_processor_type": "Ernie4_5_VLMoeVideoProcessor", "font": "Roboto-Regular.ttf", "patch_size": 14}
+    write_json(folder / "video_preprocessor_config.json", frames | more)
+
+
+def make_fixture(
+    out: Path | str,
+    *,
+    layout: str = "hub",
+    experts: int = 4,
+    layers: int = 3,
+    hidden: int = 64,
+    shards: int = 3,
+    seed: int = 0,
+    gigabytes: float | None = None,
+) -> Path:
+    """Writes a checkpoint into the folder `out` and returns it; `experts` counts those of one modality.
+
+    With `gigabytes`, the smallest width (a multiple of 256) is taken with which it is at least that large on disk.
+    """
+    folder = Path(out)
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        hub = folder if layout == "hub" else Path(scratch) / "hub"
+        hub.mkdir(exist_ok=True)
+        pieces = write_tokenizer(hub)
+        rows = (pieces // 64 + 1) * 64  # as in the 28B, there are more rows than tokens
+        if gigabytes:
+            hidden = 256
+            while size_of(plan(shape(hidden, layers, experts, rows))) < gigabytes * 1e9:
+                hidden += 256
+        write_hub(hub, shape(hidden, layers, experts, rows), shards, seed)
+        if layout == "native":
+            write_native(hub, folder)
+    return folder
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--layout", choices=["hub", "native"], default="hub")
+    parser.add_argument("--experts", type=int, default=4, help="of each modality, in each layer")
+    parser.add_argument("--layers", type=int, default=3)
+    parser.add_argument("--hidden", type=int, default=64, help="a multiple of 32; of 256 from 512 on")
+    parser.add_argument("--shards", type=int, default=3)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--gigabytes", type=float, help="how large it shall be on disk; sets --hidden")
+    make_fixture(**vars(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    main()

@@ -48,7 +48,7 @@ def _value(random: Random, depth: int) -> dict[str, Any]:
     if kind == "string":
         return {"type": "string", "maxLength": random.randint(1, 30)} if random.random() < 0.8 else {"type": "string"}
     if kind == "enum":
-        return {"enum": random.sample(["red", "green", "blue", 1, 2.5, None, True, "a \"quoted\" one"], 3)}
+        return {"enum": random.sample(["red", "green", "blue", 1, 2.5, None, True, 'a "quoted" one'], 3)}
     if kind == "nullable":
         return {"anyOf": [{"type": "string", "maxLength": 8}, {"type": "null"}]}
     if kind == "const":

@@ -28,7 +28,9 @@ def screen_of(command: str, seconds: float = 120) -> str:
     with tempfile.TemporaryDirectory() as folder:
         done = Path(folder) / "done"
         shown = f"printf %s {shlex.quote(PROMPT + command)}; echo; {command}; touch {done}; sleep 60"
-        tmux("new-session", "-d", "-x", str(COLUMNS), "-y", str(LINES), f"COLORTERM=truecolor sh -c {shlex.quote(shown)}")
+        tmux(
+            "new-session", "-d", "-x", str(COLUMNS), "-y", str(LINES), f"COLORTERM=truecolor sh -c {shlex.quote(shown)}"
+        )
         try:
             limit = time.monotonic() + seconds
             while not done.exists() and time.monotonic() < limit:

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from ernie_cli import __version__
-from ernie_cli.cli import ask, schema
+from ernie_cli.cli import ask, models, pull, schema
 from ernie_cli.cli.config import read_config
 from ernie_cli.cli.options import Common, with_common
 from ernie_cli.cli.output import Output
@@ -26,7 +26,14 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-COMMANDS: dict[str, Callable[..., None]] = {"ask": with_common(ask.ask), "schema": schema.schema}
+COMMANDS: dict[str, Callable[..., None]] = {
+    "ask": with_common(ask.ask),
+    "pull": pull.pull,
+    "models": models.models,
+    "schema": schema.schema,
+}
+# Commands that have commands of their own.
+GROUPS: dict[str, dict[str, Callable[..., None]]] = {"models": models.COMMANDS}
 
 
 def main() -> None:
@@ -88,5 +95,16 @@ def root(
     context.default_map = dict.fromkeys(COMMANDS, settings)
 
 
+def _register(name: str, command: Callable[..., None]) -> None:
+    if name not in GROUPS:
+        app.command(name)(guarded(command))
+        return
+    group = typer.Typer(rich_markup_mode="rich")
+    group.callback(invoke_without_command=True)(guarded(command))
+    for inner, inner_command in GROUPS[name].items():
+        group.command(inner)(guarded(inner_command))
+    app.add_typer(group, name=name)
+
+
 for _name, _command in COMMANDS.items():
-    app.command(_name)(guarded(_command))
+    _register(_name, _command)

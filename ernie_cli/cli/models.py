@@ -1,4 +1,4 @@
-"""`ernie models`: the checkpoints on this machine; what they are, whether they are whole, where they lie, and rid of."""
+"""`ernie models`: the checkpoints on this machine: what they are, where they lie, whether they are whole."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from ernie_cli.cli.pull import FormatOption, JsonOption, QuietOption
 from ernie_cli.errors import EXIT_INTERRUPTED, ModelError, UsageError
 
 if TYPE_CHECKING:
+    from ernie_cli.runtime.checkpoint import Checkpoint
     from ernie_cli.runtime.hub import Snapshot
     from ernie_cli.runtime.verify import Problem
 
@@ -73,8 +74,8 @@ def show(name: NameArgument, format: FormatOption = Format.text, json: JsonOptio
 
     [bold]ernie models show ernie-nano[/bold]
     """
-    entry, folder, _ = _named(name)
-    facts = _facts(folder)
+    found, snapshot = _found(name)
+    entry, facts = _entry(found.name, found.folder, snapshot), _facts(found)
     if json or format is Format.json:
         Output().data({"version": 1, "command": "models show", **asdict(entry), **facts})
     else:
@@ -94,29 +95,29 @@ def verify(
 
     [bold]ernie models verify ernie-nano --deep[/bold]
     """
+    from ernie_cli.runtime.hub import fetching
     from ernie_cli.runtime.verify import check
 
-    output = Output(Style(quiet=quiet))
-    entry, folder, snapshot = _named(name)
-    problems = check(folder, deep)
+    output, as_json = Output(Style(quiet=quiet)), json or format is Format.json
+    found, snapshot = _found(name)
+    problems = check(found.folder, deep)
     if deep and snapshot:
         problems += _compare(snapshot, {problem.file for problem in problems}, output)
     elif deep:
         output.note("The hub's checksums are known only for what ernie pull fetched; none were compared.")
-    if json or format is Format.json:
-        found = [asdict(problem) for problem in problems]
-        output.data(
-            {"version": 1, "command": "models verify", "name": name, "path": entry.path, "deep": deep}
-            | {"problems": found}
-        )
-    for problem in problems:
-        output.note(problem.what) if json or format is Format.json else output.text(problem.what)
+    if as_json:
+        about = {"name": found.name, "path": str(found.folder), "deep": deep}
+        told = [asdict(problem) for problem in problems]
+        output.data({"version": 1, "command": "models verify", **about, "problems": told})
+    for problem in () if as_json else problems:
+        output.text(problem.what)
         output.note(f"  {problem.hint}")
-    if problems:
-        if snapshot:
-            output.note(f"Fetch what is missing or cut off: ernie pull {snapshot.repo} --revision {snapshot.name}")
-        raise typer.Exit(ModelError.exit_code)
-    output.note(f"{entry.name} is whole.")
+    if not problems:
+        output.note(f"{found.name} is whole.")
+        return
+    if snapshot:
+        output.note(f"To fetch what is missing or cut off: {fetching(snapshot)}")
+    raise typer.Exit(ModelError.exit_code)
 
 
 def path(name: NameArgument) -> None:
@@ -130,7 +131,9 @@ def path(name: NameArgument) -> None:
 
 
 def rm(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="owner/name, or one revision of it: owner/name@revision.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="owner/name, or one revision of it: owner/name@revision.")
+    ],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -142,10 +145,17 @@ def rm(
     from ernie_cli.runtime.checkpoint import NANO
 
     output = Output(Style(quiet=quiet))
-    if name == NANO or (Path(name).expanduser().is_dir() and not hub.is_here(name)):
-        what = "is part of this program" if name == NANO else "is a folder outside the cache"
-        raise UsageError(f"{name} {what}.", "Only what ernie pull fetched can be removed: see ernie models.")
-    chosen = hub.locate(name)
+    if name == NANO:
+        raise UsageError(f"{NANO} is part of this program.", "Only what ernie pull fetched can be removed.")
+    try:
+        chosen = hub.locate(name)
+    except ModelError:
+        if not Path(name).expanduser().is_dir():
+            raise
+        raise UsageError(
+            f"{name} is a folder, and no name of a model in the cache.",
+            "Only what ernie pull fetched is removed here; delete the folder yourself.",
+        ) from None
     size, execute = hub.remove(chosen)
     described = f"{chosen[0].repo} ({', '.join(snapshot.commit[:12] for snapshot in chosen)})"
     agreed = yes or output.agrees(f"Remove {described} and free {hub.size_text(size)}?", otherwise=False)
@@ -161,28 +171,39 @@ def rm(
 COMMANDS: dict[str, Callable[..., None]] = {"list": list_, "show": show, "verify": verify, "path": path, "rm": rm}
 
 
-def _named(name: str) -> tuple[Entry, Path, Snapshot | None]:
+def _found(name: str) -> tuple[Checkpoint, Snapshot | None]:
+    """The checkpoint, whole or not, and its snapshot if it lies in the cache."""
     from ernie_cli.runtime.checkpoint import find
     from ernie_cli.runtime.hub import snapshots
 
     found = find(name, whole=False)
-    snapshot = next((snapshot for snapshot in snapshots() if snapshot.folder == found.folder), None)
-    return _entry(found.name, found.folder, snapshot), found.folder, snapshot
+    return found, next((snapshot for snapshot in snapshots() if snapshot.folder == found.folder), None)
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    from ernie_cli.runtime.config import decode_json
+    from ernie_cli.runtime.hub import check_architecture
+
+    if not (folder / "config.json").exists():
+        raise ModelError(f"{folder} has no config.json, so it is not a checkpoint.", "Give the folder that has it.")
+    config = decode_json(folder / "config.json")
+    check_architecture(str(folder), str(config.get("model_type")))
+    return config
 
 
 def _entry(name: str, folder: Path, snapshot: Snapshot | None = None) -> Entry:
-    from ernie_cli.runtime.config import HUB_TYPE, decode_json
+    from ernie_cli.runtime.config import HUB_TYPE
 
-    config = decode_json(folder / "config.json")
-    precision = str(config.get("dtype") or config.get("torch_dtype") or "unknown")
+    config = _config(folder)
+    text = config.get("text_config") or {}
+    precision = str(config.get("dtype") or config.get("torch_dtype") or text.get("dtype") or "unknown")
     if quantized := config.get("quantization_config"):
         precision = str(quantized.get("quant_method", "quantized"))
-    files = {file.resolve() for file in folder.iterdir() if file.is_file()}
     return Entry(
         name=name,
         layout="hub" if config.get("model_type") == HUB_TYPE else "native",
         precision=PRECISIONS.get(precision, precision),
-        bytes=sum(file.stat().st_size for file in files),
+        bytes=sum(file.stat().st_size for file in folder.iterdir() if file.is_file()),
         revision=snapshot.commit if snapshot else None,
         branches=snapshot.names if snapshot else (),
         whole=not snapshot or not snapshot.missing,
@@ -192,6 +213,66 @@ def _entry(name: str, folder: Path, snapshot: Snapshot | None = None) -> Entry:
 
 def _revision(entry: Entry) -> str:
     if entry.revision is None:
-        return "built in"
+        return "-"
     names = " ".join([*entry.branches, entry.revision[:12]])
     return names if entry.whole else f"{names} (incomplete)"
+
+
+def _facts(checkpoint: Checkpoint) -> dict[str, Any]:
+    """The numbers of `config.json`, which the flat layout has side by side and the native one in `text_config`."""
+    config = _config(checkpoint.folder)
+    text = config.get("text_config") or config
+    vision = config.get("vision_config") or {}
+    experts = text.get("moe_num_experts") or 0
+    files = [name for name in ("tokenizer.model", "tokenizer.json") if (checkpoint.folder / name).exists()]
+    return {
+        "layers": text.get("num_hidden_layers"),
+        "hidden_size": text.get("hidden_size"),
+        "experts": experts if isinstance(experts, list) else [experts, experts],
+        "active_experts": text.get("moe_k"),
+        "shared_experts": text.get("moe_num_shared_experts") or 0,
+        "vision_layers": vision.get("depth"),
+        "vision_hidden_size": vision.get("hidden_size"),
+        "context": text.get("max_position_embeddings"),
+        "vocabulary": text.get("vocab_size"),
+        "tokenizer": files[0] if files else None,
+        "chat_template": checkpoint.chat_template is not None,
+    }
+
+
+def _told(entry: Entry, facts: dict[str, Any]) -> list[tuple[str, str]]:
+    from ernie_cli.runtime.hub import size_text
+
+    experts = " + ".join(f"{count} {kind}" for count, kind in zip(facts["experts"], ("text", "vision"), strict=False))
+    return [
+        ("name", entry.name),
+        ("path", entry.path),
+        ("revision", _revision(entry)),
+        ("layout", {"hub": "hub (flat config.json)", "native": "native (transformers)"}[entry.layout]),
+        ("size", f"{size_text(entry.bytes)}, {entry.precision}"),
+        ("layers", f"{facts['layers']}, {facts['hidden_size']} wide"),
+        ("experts", f"{experts}; a token takes {facts['active_experts']}, and {facts['shared_experts']} shared"),
+        ("vision", f"{facts['vision_layers']} layers, {facts['vision_hidden_size']} wide"),
+        ("context", f"{facts['context']} tokens"),
+        ("tokenizer", f"{facts['tokenizer'] or 'missing'}, {facts['vocabulary']} tokens"),
+        ("chat template", "its own" if facts["chat_template"] else "none; the built-in one is used"),
+    ]
+
+
+def _compare(snapshot: Snapshot, known: set[str], output: Output) -> list[Problem]:
+    """The files whose content is not what the hub says; those known to be broken are not read."""
+    from ernie_cli.runtime import hub
+    from ernie_cli.runtime.verify import Problem
+
+    checksums = {name: checksum for name, checksum in hub.checksums(snapshot).items() if name not in known}
+    files = [file for file in sorted(snapshot.folder.iterdir()) if file.is_file() and file.name in checksums]
+    problems = []
+    with output.progress(len(files), sum(file.stat().st_size for file in files)) as bar:
+        for file in files:
+            bar.begin(file.name, file.stat().st_size)
+            if not hub.matches(file, checksums[file.name], bar.advance):
+                # Its link alone would not do: the cache would find the same blob again.
+                hint = f"Delete {file.resolve()} and run: {hub.fetching(snapshot)}"
+                problems.append(Problem(file.name, f"{file.name} is not the file on the hub (checksum).", hint))
+            bar.end()
+    return problems

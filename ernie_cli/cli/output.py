@@ -136,15 +136,15 @@ class Output:
 
     # An answer as it comes
 
-    def play(self, events: Iterable[Event], *, show_answer: bool = True) -> Reply:
-        """Shows the events as they come and returns the whole."""
+    def play(self, events: Iterable[Event], *, show_answer: bool = True, markdown: bool = True) -> Reply:
+        """Shows the events as they come and returns the whole; `markdown` is rendered only on a terminal."""
         from ernie_cli.messages import Answer, Finish, Note, Thinking
 
         thinking: list[str] = []
         answer: list[str] = []
         finish: Finish | None = None
         waiting = self._waiting()
-        with self._showing_answer() if show_answer else _nowhere() as show, self._showing_thought() as muse:
+        with self._showing_answer(markdown) if show_answer else _nowhere() as show, self._showing_thought() as muse:
             waiting.start()
             try:
                 for event in events:
@@ -175,8 +175,9 @@ class Output:
         yield _Thought(self._stderr_is_terminal) if shown[self.style.show_thinking] else _Thought(None)
 
     @contextmanager
-    def _showing_answer(self) -> Iterator[_Sink]:
-        sink = _RenderedAnswer(_console(sys.stdout)) if self._stdout_is_terminal else _PlainAnswer(sys.stdout)
+    def _showing_answer(self, markdown: bool) -> Iterator[_Sink]:
+        rendered = markdown and self._stdout_is_terminal
+        sink = _RenderedAnswer(_console(sys.stdout)) if rendered else _PlainAnswer(sys.stdout)
         try:
             yield sink
         finally:

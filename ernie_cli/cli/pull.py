@@ -33,8 +33,9 @@ def pull(
 ) -> None:
     """Fetch a checkpoint, as far as it is not here yet; its folder comes on stdout.
 
-    Without REPO, it is [bold]baidu/ERNIE-4.5-VL-28B-A3B-Thinking[/bold], 59 GB. Only weights, configuration and tokenizer are
-    fetched, never code. HF_HOME, HF_TOKEN, HF_ENDPOINT and HF_HUB_OFFLINE mean what they mean everywhere.
+    Without REPO, it is baidu/ERNIE-4.5-VL-28B-A3B-Thinking, 59 GB. Only weights, configuration and tokenizer are
+    fetched, never code. Interrupted, it goes on when run again. HF_HOME, HF_TOKEN, HF_ENDPOINT and HF_HUB_OFFLINE
+    mean what they mean to huggingface_hub.
 
     [bold]ernie pull --dry-run[/bold]
 

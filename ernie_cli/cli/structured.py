@@ -37,7 +37,7 @@ def fitting_reply(
     from ernie_cli.tasks import structured
 
     assert options.schema is not None
-    reply = output.play(engine.stream(asked, options), show_answer=show_answer and engine.can_mask)
+    reply = output.play(engine.stream(asked, options), show_answer=show_answer and engine.can_mask, markdown=False)
     try:
         data = structured.read(reply.answer, options.schema)
     except AnswerError as error:

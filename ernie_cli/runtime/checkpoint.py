@@ -108,14 +108,20 @@ class Checkpoint:
         return frozenset(control[name] for name in (END_OF_TEXT, END_OF_TURN) if name in control)
 
 
-def find(model: str) -> Checkpoint:
-    """The checkpoint a person means by `model`: the built-in one's name, or a folder. Raises ModelError."""
+def find(model: str, *, whole: bool = True) -> Checkpoint:
+    """The checkpoint a person means by `model`; never fetches anything. Raises ModelError.
+
+    It is the built-in one's name, a folder, or one in the Hugging Face cache: `owner/name`, `owner/name@revision`, or
+    `name` if only one owner has it. `whole` refuses one that was fetched only in part.
+    """
     if model == NANO:
         return Checkpoint(NANO_FOLDER, NANO)
     folder = Path(model).expanduser()
     if folder.is_dir():
         return Checkpoint(folder, folder.resolve().name)
-    raise ModelError(
-        f"There is no model {model!r} on this machine.",
-        f"Give the folder of a checkpoint, or leave --model out to use the built-in {NANO}.",
-    )
+    from ernie_cli.runtime.hub import locate, require_whole
+
+    snapshot = locate(model)[0]
+    if whole:
+        require_whole(snapshot)
+    return Checkpoint(snapshot.folder, snapshot.repo)

@@ -105,6 +105,11 @@ class Snapshot:
     folder: Path
 
     @property
+    def name(self) -> str:
+        """What to call the revision: `main` or another name where there is one, else the commit."""
+        return DEFAULT_REVISION if DEFAULT_REVISION in self.names else next(iter(self.names), self.commit)
+
+    @property
     def missing(self) -> list[str]:
         """The weight files that should be here and are not."""
         if not (self.folder / WEIGHTS_INDEX).exists():
@@ -343,11 +348,15 @@ def require_whole(snapshot: Snapshot) -> None:
     """Raises ModelError if weights are missing."""
     if missing := snapshot.missing:
         more = f" and {len(missing) - 1} more are" if missing[1:] else " is"
-        revision = "" if DEFAULT_REVISION in snapshot.names else f" --revision {[*snapshot.names, snapshot.commit][0]}"
         raise ModelError(
             f"{snapshot.repo} is on this machine only in part: {missing[0]}{more} missing.",
-            f"Fetch the rest: ernie pull {snapshot.repo}{revision}",
+            f"Fetch the rest: {fetching(snapshot)}",
         )
+
+
+def fetching(snapshot: Snapshot) -> str:
+    """The command that fetches a snapshot, or what is missing of it."""
+    return f"ernie pull {snapshot.repo}" + ("" if snapshot.name == DEFAULT_REVISION else f" --revision {snapshot.name}")
 
 
 def checksums(snapshot: Snapshot) -> dict[str, str]:

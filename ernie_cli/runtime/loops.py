@@ -29,6 +29,7 @@ LONGEST_PERIOD = 200  # tokens: about a long paragraph; a longer cycle is left t
 # themselves once they were past these; the legitimate runs named here stay below.
 SHORTEST_RUN = 48  # "ha ha ha ha", "no, no, no!"
 PROSE_REPEATS, PROSE_RUN = 24, 80  # so many repeats of a short phrase, so many tokens of a longer one
+PROSE_BYTES = 240  # where a token is only a letter or two, as in ernie-nano, tokens alone would say too little
 DIGITS_RUN = 128  # 1 followed by a hundred zeros; 64 zeros of an empty hash
 SIGNS_RUN = 256  # a separator of 200 signs, a table rule of 40 columns, an array of 120 zeros
 ROWS_RUN = 400  # 40 equal rows of a table or objects of a list, with words in them
@@ -42,8 +43,10 @@ ANCHOR = 3  # words, digits or signs in a row that must be equal for a copy to b
 SAID_BEFORE = 2  # times: a draft and its final form are one repetition, so one is not enough
 CHANGED_NUMBER = 3.0  # words: what a digit that differs weighs, for rows and readings differ in their digits only
 LONGEST_WORD = 32  # letters, after which a word is cut, so that base64 is not held back for ever
-ROW_MARKS = frozenset("\n\t|{}[]<>;=")
-ROW_SHARE = 1 / 32  # row marks per unit from which text counts as rows: a line break every 30 words is still prose
+ROW_MARKS = frozenset("\n\t|{}[]<>;=_\\")
+# Text counts as rows with more row marks than one in so many units (prose may break a line every 30 words), or with
+# fewer words than this share of its units (`"sea", "sky",` has a quarter).
+ROW_SHARE, WORD_SHARE = 1 / 32, 0.3
 
 Kind: TypeAlias = Literal["exact", "near"]
 # Scripts written without blanks are taken character by character; single digits, as numbers differ digit by digit.
@@ -114,10 +117,12 @@ class _ExactWatcher:
 
     def _needed(self, period: int) -> int:
         """Tokens that have to match, by what is repeated."""
+        cycle = b"".join(list(self._pieces)[-period:])
         # Twice, because a cycle may begin in the middle of a word or of a character.
-        text = (b"".join(list(self._pieces)[-period:]) * 2).decode(errors="ignore")
+        text = (cycle * 2).decode(errors="ignore")
         if not text or any(word.lower() not in CONSTANTS for word in _WORD.findall(text)):
-            needed = _prose_run(period) if ROW_MARKS.isdisjoint(text) else ROWS_RUN
+            spelled = PROSE_BYTES * period // max(len(cycle), period)
+            needed = max(spelled, _prose_run(period)) if ROW_MARKS.isdisjoint(text) else ROWS_RUN
         elif text.isdigit():
             needed = DIGITS_RUN
         else:
@@ -200,7 +205,7 @@ def _weight(unit: str, *, changed: bool) -> float:
         return CHANGED_NUMBER if changed else 0.0
     if _LONE_UNIT.match(unit):
         return 0.5
-    return 1.0 if unit.isalpha() or unit == BROKEN else 0.0
+    return 1.0 if _WORD.match(unit) and unit.lower() not in CONSTANTS else 0.0
 
 
 @dataclass(frozen=True)
@@ -254,7 +259,8 @@ class _Window:
         rule = self._rule
         if self._copied < rule.copied * rule.size or self._changed > rule.changed * rule.size:
             return False
-        return rule.rows or self._marks < ROW_SHARE * len(self._units)
+        units = len(self._units)
+        return rule.rows or (self._marks < ROW_SHARE * units and rule.size > WORD_SHARE * units)
 
 
 class _Splitter:

@@ -73,10 +73,12 @@ def scenes_share(engine: LocalEngine, share: slice) -> Iterator[Asked]:
 def accuracy(asked: list[Asked]) -> dict[str, Any]:
     right = sum(one.said == one.expected for one in asked)
     ended = sum(one.finish == "stop" for one in asked)
+    loops = sum(one.finish == "loop" for one in asked)
     return {
         "questions": len(asked),
         "accuracy": round(right / len(asked), 4),
         "ended_by_itself": round(ended / len(asked), 4),
+        "loops_broken": loops,
     }
 
 

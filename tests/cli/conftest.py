@@ -25,6 +25,7 @@ class FakeEngine:
     """Answers with the events of a queue, and remembers what it was asked."""
 
     model: str = "fake"
+    can_mask: bool = True
     queue: list[list[Event | BaseException]] = field(default_factory=list)
     asked: list[tuple[Sequence[Message], Options]] = field(default_factory=list)
 
