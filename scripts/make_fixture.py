@@ -103,6 +103,11 @@ time: 00:00:01.50 1234567890 10.5 % of 2024, 3 x 28 = 84 pixels; (a) [b] {c} <d>
 """.strip().splitlines()
 
 
+def sixteens(width: float) -> int:
+    """The nearest multiple of 16, which GPU kernels for grouped experts ask for."""
+    return max(16, round(width / 16) * 16)
+
+
 def shape(hidden: int, layers: int, experts: int, vocabulary: int) -> dict[str, Any]:
     """A flat `config.json` with the 28B's keys and, but for the numbers given, its proportions."""
     head, sections = (128, [22, 22, 20]) if hidden >= 512 else (16, [3, 3, 2])
@@ -115,31 +120,26 @@ def shape(hidden: int, layers: int, experts: int, vocabulary: int) -> dict[str, 
         "torch_dtype": "bfloat16",
         "vocab_size": vocabulary,
         "hidden_size": hidden,
-        "head_dim": head,
-        "intermediate_size": int(4.8 * hidden),
+        "intermediate_size": sixteens(4.8 * hidden),
         "num_hidden_layers": layers,
         "num_attention_heads": heads,
         "num_key_value_heads": heads // 2,
         "max_position_embeddings": 131072,
         "hidden_act": "silu",
         "rms_norm_eps": 1e-5,
-        "use_rmsnorm": True,
         "use_bias": False,
         "use_cache": False,
         "rope_theta": 500000,
-        "rope_3d": True,
         "rope_scaling": {"type": "default", "mrope_section": sections},
         "freq_allocation": sections[2],
         "tie_word_embeddings": True,
         "moe_num_experts": [experts, experts],
-        "moe_intermediate_size": [int(0.6 * hidden), int(0.2 * hidden)],
+        "moe_intermediate_size": [sixteens(0.6 * hidden), sixteens(0.2 * hidden)],
         "moe_k": min(6, max(1, experts // 2)),
         "moe_num_shared_experts": 2,
         "moe_layer_start_index": [1, 1],
         "moe_layer_end_index": [layers + 1, layers],  # the first beyond the last layer, as in the 28B's file
         "moe_layer_interval": 1,
-        "moe_gate": "top2_fused",
-        "moe_use_aux_free": True,
         "bos_token_id": 1,
         "eos_token_id": 2,
         "pad_token_id": 0,
@@ -299,7 +299,10 @@ def write_hub(folder: Path, config: dict[str, Any], shards: int, seed: int) -> N
 def write_native(hub: Path, folder: Path) -> None:
     """The twin of a checkpoint in the hub's layout, written by transformers as it writes this architecture."""
     from transformers import Ernie4_5_VLMoeForConditionalGeneration as Native
+    from transformers.utils import logging
 
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
     source = Checkpoint(hub, hub.name)
     patches = {NATIVE_ONLY: len(source.tokenizer)}
     config = native_config(json.loads((hub / "config.json").read_text()), source.tokenizer.control | patches)

@@ -61,12 +61,14 @@ def list_(format: FormatOption = Format.text, json: JsonOption = False) -> None:
         listed = [asdict(entry) for entry in entries]
         Output().data({"version": 1, "command": "models list", "models": listed})
         return
-    columns = ("NAME", "SIZE", "PRECISION", "LAYOUT", "REVISION", "PATH")
     rows = [
-        (entry.name, size_text(entry.bytes), entry.precision, entry.layout, _revision(entry), entry.path)
+        (
+            *(entry.name, size_text(entry.bytes), entry.precision, entry.layout, _revision(entry)),
+            *("" if entry.whole else "incomplete", entry.path),
+        )
         for entry in entries
     ]
-    Output().table(columns, rows, below=1)
+    Output().table(("NAME", "SIZE", "PRECISION", "LAYOUT", "REVISION", "STATE", "PATH"), rows, below=2)
 
 
 def show(name: NameArgument, format: FormatOption = Format.text, json: JsonOption = False) -> None:
@@ -214,8 +216,7 @@ def _entry(name: str, folder: Path, snapshot: Snapshot | None = None) -> Entry:
 def _revision(entry: Entry) -> str:
     if entry.revision is None:
         return "-"
-    names = " ".join([*entry.branches, entry.revision[:12]])
-    return names if entry.whole else f"{names} (incomplete)"
+    return " ".join([*entry.branches, entry.revision[:8]])
 
 
 def _facts(checkpoint: Checkpoint) -> dict[str, Any]:
@@ -247,7 +248,7 @@ def _told(entry: Entry, facts: dict[str, Any]) -> list[tuple[str, str]]:
     return [
         ("name", entry.name),
         ("path", entry.path),
-        ("revision", _revision(entry)),
+        ("revision", _revision(entry) if entry.whole else f"{_revision(entry)}, incomplete"),
         ("layout", {"hub": "hub (flat config.json)", "native": "native (transformers)"}[entry.layout]),
         ("size", f"{size_text(entry.bytes)}, {entry.precision}"),
         ("layers", f"{facts['layers']}, {facts['hidden_size']} wide"),

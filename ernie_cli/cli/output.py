@@ -91,7 +91,7 @@ class Output:
         self.text(json.dumps(value, ensure_ascii=False, indent=2 if self._stdout_is_terminal else None))
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]], *, below: int = 0) -> None:
-        """Aligned columns on a terminal, each row's last `below` cells in lines of their own; tabs between otherwise.
+        """Aligned columns on a terminal, each row's last `below` cells in lines below it; tabs between otherwise.
 
         Columns that are all nameless get no header.
         """
@@ -108,7 +108,7 @@ class Output:
             cells = (cell + " " * (width - cell_len(cell)) for cell, width in zip(line, widths, strict=False))
             style = "bold" if line is columns else ""
             console.print("  ".join(cells).rstrip(), style=style, markup=False, highlight=False, soft_wrap=True)
-            for extra in line[beside:] if line is not columns else ():
+            for extra in filter(None, line[beside:] if line is not columns else ()):
                 console.print(f"  {extra}", style="dim", markup=False, highlight=False, soft_wrap=True)
 
     # A question to the person, and how far something is

@@ -13,9 +13,13 @@ from ernie_cli.errors import EXIT_INTERRUPTED
 if TYPE_CHECKING:
     from ernie_cli.runtime.hub import Plan
 
-FormatOption = Annotated[Format, typer.Option("--format", "-f", help="text or json.", envvar="ERNIE_FORMAT")]
+FormatOption = Annotated[
+    Format, typer.Option("--format", "-f", help="text or json.", envvar="ERNIE_FORMAT", show_envvar=False)
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="The same as --format json.")]
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Only the result and errors.", envvar="ERNIE_QUIET")]
+QuietOption = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Only the result and errors.", envvar="ERNIE_QUIET", show_envvar=False)
+]
 
 
 def pull(
@@ -23,7 +27,8 @@ def pull(
         str | None, typer.Argument(metavar="REPO", help="A model on the hub: owner/name.", show_default=False)
     ] = None,
     revision: Annotated[
-        str | None, typer.Option(help="A branch, a tag or a commit.", show_default="main", metavar="REV")
+        str | None,
+        typer.Option(help="A branch, a tag or a commit; main if none is given.", show_default=False, metavar="REV"),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before fetching.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list the files, * for those to fetch.")] = False,
@@ -33,9 +38,10 @@ def pull(
 ) -> None:
     """Fetch a checkpoint, as far as it is not here yet; its folder comes on stdout.
 
-    Without REPO, it is baidu/ERNIE-4.5-VL-28B-A3B-Thinking, 59 GB. Only weights, configuration and tokenizer are
-    fetched, never code. Interrupted, it goes on when run again. HF_HOME, HF_TOKEN, HF_ENDPOINT and HF_HUB_OFFLINE
-    mean what they mean to huggingface_hub.
+    Without REPO: baidu/ERNIE-4.5-VL-28B-A3B-Thinking, 59 GB. Only weights,
+    configuration and tokenizer are fetched, never code. When interrupted, the
+    same command goes on. HF_HOME, HF_TOKEN, HF_ENDPOINT and HF_HUB_OFFLINE mean
+    what they mean to huggingface_hub.
 
     [bold]ernie pull --dry-run[/bold]
 
@@ -69,16 +75,20 @@ def pull(
 def _say(plan: Plan, output: Output) -> None:
     from ernie_cli.runtime.hub import size_text
 
-    pinned = f", commit {plan.commit}" if plan.revision != plan.commit else ""
-    output.note(f"{plan.repo} at {plan.revision}{pinned}.")
+    output.note(f"{plan.repo}, revision {plan.revision}")
+    if plan.revision != plan.commit:
+        output.note(f"Commit {plan.commit}")
     if plan.offline:
         output.note("Offline: whether the hub has a newer commit was not asked.")
     here = len(plan.files) - len(plan.missing)
-    need = plan.need
     output.note(
         f"{len(plan.files)} files, {size_text(plan.size)}; "
-        + (f"{here} of them, {size_text(plan.size - need)}, are here; " if here and need else "")
-        + (f"{size_text(need)} to fetch, {size_text(plan.free)} free." if plan.missing else "all of them are here.")
+        + (f"{here} here, {size_text(plan.size - plan.need)}; " if here and plan.missing else "")
+        + (
+            f"{size_text(plan.need)} to fetch, {size_text(plan.free)} free."
+            if plan.missing
+            else "all of them are here."
+        )
     )
 
 

@@ -15,9 +15,9 @@ import logging
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -115,8 +115,9 @@ class Snapshot:
         if not (self.folder / WEIGHTS_INDEX).exists():
             shards = sorted(self.folder.glob("*.safetensors"))
             return [] if shards and not re.search(r"-of-\d+\.", shards[0].name) else ["model.safetensors"]
-        shards_named = set(_decoded(self.folder / WEIGHTS_INDEX).get("weight_map", {}).values())
-        return sorted(name for name in shards_named if not (self.folder / str(name)).exists())
+        places = _decoded(self.folder / WEIGHTS_INDEX).get("weight_map")
+        shards_named = {str(shard) for shard in places.values()} if isinstance(places, dict) else {WEIGHTS_INDEX}
+        return sorted(name for name in shards_named if not (self.folder / name).exists())
 
     def is_meant_by(self, revision: str) -> bool:
         """Whether a branch, a tag, a commit, or at least seven of its digits mean this one."""
@@ -139,7 +140,9 @@ def plan(repo: str, revision: str = DEFAULT_REVISION) -> Plan:
         except OfflineModeIsEnabled as offline:
             return _plan_of_cache(repo, revision, offline)
     check_architecture(repo, (info.config or {}).get("model_type"))
-    commit = info.sha or revision
+    commit = info.sha or ""
+    if not re.fullmatch(r"[0-9a-f]{40}", commit):
+        raise ModelError(f"The hub names no commit for {repo} at {revision}.", "Check HF_ENDPOINT, if it is set.")
     folder = _home(repo) / "snapshots" / commit
     files = tuple(_wanted(info.siblings or (), folder))
     if files[:1] != tuple(file for file in files if file.name == "config.json") or not _is_weights(files[-1]):
@@ -155,11 +158,11 @@ def _wanted(siblings: Iterable[RepoSibling], folder: Path) -> list[RemoteFile]:
     for sibling in siblings:
         name, size = sibling.rfilename, sibling.size or 0
         # Only the top folder: subfolders hold the same weights in other formats.
-        if any(fnmatchcase(name, wanted) for wanted in WANTED) and "/" not in name:
+        if any(fnmatchcase(name, wanted) for wanted in WANTED) and not re.search(r"[/\\:]", name):
             checksum = (sibling.lfs.sha256 if sibling.lfs else sibling.blob_id) or ""
-            there = [place for place in _places(folder, name, checksum) if place.exists()]
-            whole = bool(there) and all(place.stat().st_size == size for place in there)
-            files.append(RemoteFile(name, size, checksum, whole))
+            file = RemoteFile(name, size, checksum if re.fullmatch(r"[0-9a-f]{40,64}", checksum) else "", False)
+            there = [place for place in _places(folder, file) if place.exists()]
+            files.append(file._replace(here=bool(there) and not any(_is_damaged(place, file) for place in there)))
     # The small files first, so that an interrupted download knows what it lacks.
     return sorted(files, key=lambda file: (file.name != "config.json", _is_weights(file), file.name))
 
@@ -177,8 +180,9 @@ def fetch(plan: Plan, bar: Bar) -> Path:
     for file in plan.files:
         if not file.here:
             bar.begin(file.name, file.size)
-            for place in _places(plan.folder, file.name, file.checksum):
-                place.unlink(missing_ok=True)  # damaged, or a link to nothing
+            for place in _places(plan.folder, file):
+                if _is_damaged(place, file):
+                    place.unlink(missing_ok=True)
         with _explained(plan.repo, plan.revision):
             path = hf_hub_download(plan.repo, file.name, revision=plan.commit, tqdm_class=_silent_bar(bar.advance))
         if not file.here:
@@ -237,13 +241,13 @@ def _silent_bar(advance: Callable[[int], None]) -> type[Any]:
 
     class Silent(tqdm):
         def __init__(self, *args: Any, **options: Any) -> None:
+            # A Xet transfer has two bars: for what is written, and for what comes over the network, compressed.
+            self.counts = not str(options.get("name")).endswith(".transfer")
             super().__init__(*args, **{**options, "disable": True})  # type: ignore[no-untyped-call]
 
         def update(self, n: float | None = 1) -> None:
-            advance(int(n or 0))
-
-        def update_transfer(self, n: float) -> None:
-            """Takes the compressed bytes of a Xet transfer, which would otherwise get a second bar."""
+            if self.counts:
+                advance(int(n or 0))
 
     return Silent
 
@@ -265,6 +269,7 @@ def _explained(repo: str, revision: str) -> Iterator[None]:
 
 def _refusal(failed: BaseException, repo: str, revision: str) -> tuple[str, str] | None:
     """What the hub's own answer means, as what happened and what to do."""
+    from huggingface_hub import get_token
     from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
 
     token = "set HF_TOKEN to a token that may read it"
@@ -282,6 +287,8 @@ def _refusal(failed: BaseException, repo: str, revision: str) -> tuple[str, str]
     if not isinstance(failed, HfHubHTTPError):
         return None
     status = failed.response.status_code
+    if status == 401 and get_token() is None:
+        return answers[RepositoryNotFoundError]
     if status in (401, 403):
         return f"The hub refused access to {repo} (HTTP {status}).", f"The token may be wrong or expired: {token}."
     return f"The hub answered HTTP {status} about {repo}.", f"Wait a little. {GO_ON}"
@@ -382,16 +389,20 @@ def matches(path: Path, checksum: str, advance: Callable[[int], None]) -> bool:
     return digest.hexdigest() == checksum
 
 
-def remove(chosen: Iterable[Snapshot]) -> tuple[int, Callable[[], None]]:
-    """The bytes that removing snapshots from the cache frees, and a call that does it. Raises ModelError."""
+def remove(chosen: Sequence[Snapshot]) -> tuple[int, Callable[[], None]]:
+    """The bytes that removing snapshots of one repository frees, and a call that does it. Raises ModelError."""
     from huggingface_hub import scan_cache_dir
 
-    strategy = scan_cache_dir().delete_revisions(*(snapshot.commit for snapshot in chosen))
-    if not strategy.repos and not strategy.snapshots:
+    repo = chosen[0].repo
+    cache = scan_cache_dir(_cache())
+    # A copy of a repository under another name has the same commits, and must stay.
+    only = replace(cache, repos=frozenset(entry for entry in cache.repos if entry.repo_id == repo))
+    if not only.repos:
         raise ModelError(
-            "The cache is damaged there, so huggingface_hub does not remove it.",
-            f"Delete the folder yourself: {_home(next(iter(chosen)).repo)}",
+            f"The cache of {repo} is damaged, so huggingface_hub does not remove it.",
+            f"Delete the folder yourself: {_home(repo)}",
         )
+    strategy = only.delete_revisions(*(snapshot.commit for snapshot in chosen))
     return strategy.expected_freed_size, strategy.execute
 
 
@@ -422,10 +433,17 @@ def _home(repo: str) -> Path:
     return _cache() / f"models--{repo.replace('/', '--')}"
 
 
-def _places(folder: Path, name: str, checksum: str) -> set[Path]:
+def _places(folder: Path, file: RemoteFile) -> set[Path]:
     """Where the cache may hold a file: in its snapshot's folder, and as the blob that a link there means."""
-    link = folder / name
-    return {link, link.resolve()} | ({folder.parents[1] / "blobs" / checksum} if checksum else set())
+    link, blobs = folder / file.name, folder.parents[1] / "blobs"
+    places = {link, link.resolve()} | ({blobs / file.checksum} if file.checksum else set())
+    # A link that a person has laid to somewhere else stays the person's.
+    return {place for place in places if place == link or place.resolve().is_relative_to(_cache().resolve())}
+
+
+def _is_damaged(place: Path, file: RemoteFile) -> bool:
+    """Whether it leads to nothing, or to a size that is not the hub's (0 where a mirror does not tell)."""
+    return not place.exists() or (file.size > 0 and place.stat().st_size != file.size)
 
 
 def _is_weights(file: RemoteFile) -> bool:

@@ -31,8 +31,8 @@ SHORTEST_RUN = 48  # "ha ha ha ha", "no, no, no!"
 PROSE_REPEATS, PROSE_RUN = 24, 80  # so many repeats of a short phrase, so many tokens of a longer one
 PROSE_BYTES = 240  # where a token is only a letter or two, as in ernie-nano, tokens alone would say too little
 DIGITS_RUN = 128  # 1 followed by a hundred zeros; 64 zeros of an empty hash
-SIGNS_RUN = 256  # a separator of 200 signs, a table rule of 40 columns, an array of 120 zeros
-ROWS_RUN = 400  # 40 equal rows of a table or objects of a list, with words in them
+SIGNS_RUN = 400  # a separator of 200 signs, a drawn line of 120 three-byte ones, an array of 150 zeros
+ROWS_RUN = 600  # 60 equal rows of a table, 20 equal lines of a form: rows or objects with words in them
 SIGN_ROWS, SIGN_ROWS_RUN = 100, 2000  # rows of zeros, dots or empty cells: 100 rows, or 60 wide ones
 CONSTANTS = frozenset("null none nan na true false ff xff".split())  # what whole columns hold; no more than signs
 LEAST_REPEATS = 2  # beyond the first time: whatever is long must have been said three times over
@@ -41,7 +41,7 @@ LEAST_REPEATS = 2  # beyond the first time: whatever is long must have been said
 MEMORY = 500  # words, digits and signs: how far back a repetition is looked for
 ANCHOR = 3  # words, digits or signs in a row that must be equal for a copy to be recognised
 SAID_BEFORE = 2  # times: a draft and its final form are one repetition, so one is not enough
-CHANGED_NUMBER = 3.0  # words: what a digit that differs weighs, for rows and readings differ in their digits only
+CHANGED_NUMBER = 2.0  # words: what a digit that differs weighs, for rows and readings differ in their digits only
 LONGEST_WORD = 32  # letters, after which a word is cut, so that base64 is not held back for ever
 ROW_MARKS = frozenset("\n\t|{}[]<>;=_\\")
 # Text counts as rows with more row marks than one in so many units (prose may break a line every 30 words), or with
@@ -56,6 +56,9 @@ _LONE_UNIT = re.compile(f"[{_LONE}]")
 BROKEN = "\ufffd"  # no text that anyone asked for, so as suspicious as a word
 # One letter is no word: 1.0e+00, 0x00, "L 36 36".
 _WORD = re.compile(rf"[^\W\d_]{{2,}}|[{_LONE}{BROKEN}]")
+
+
+_TAG = re.compile("(?:^|<)[^<>]*(?:>|$)")
 
 
 @dataclass(frozen=True)
@@ -118,16 +121,29 @@ class _ExactWatcher:
     def _needed(self, period: int) -> int:
         """Tokens that have to match, by what is repeated."""
         cycle = b"".join(list(self._pieces)[-period:])
-        # Twice, because a cycle may begin in the middle of a word or of a character.
-        text = (cycle * 2).decode(errors="ignore")
-        if not text or any(word.lower() not in CONSTANTS for word in _WORD.findall(text)):
-            spelled = PROSE_BYTES * period // max(len(cycle), period)
+        # Three times, because a cycle may begin in the middle of a word, a tag or a character.
+        text = (cycle * 3).decode(errors="ignore")
+        if not text or _has_words(text):
+            spelled = PROSE_BYTES * period // len(cycle) if text else 0
             needed = max(spelled, _prose_run(period)) if ROW_MARKS.isdisjoint(text) else ROWS_RUN
         elif text.isdigit():
             needed = DIGITS_RUN
         else:
-            needed = min(SIGN_ROWS * period, SIGN_ROWS_RUN) if "\n" in text else SIGNS_RUN
+            rows = "\n" in text or "<" in text
+            needed = max(SIGNS_RUN, min(SIGN_ROWS * period, SIGN_ROWS_RUN) if rows else 0)
         return max(needed, LEAST_REPEATS * period)
+
+
+def _has_words(text: str) -> bool:
+    """Whether there are words other than constants and tags; one cut off at an end only counts if there is no other."""
+    words = list(_WORD.finditer(_untagged(text)))
+    whole = [word[0] for word in words if word.start() > 0 and word.end() < len(text)] or [word[0] for word in words]
+    return any(word.lower() not in CONSTANTS for word in whole)
+
+
+def _untagged(text: str) -> str:
+    """With blanks for HTML tags, of which empty tables are full; those cut off at either end count too."""
+    return _TAG.sub(lambda tag: " " * len(tag[0]), text) if "<" in text and ">" in text else text
 
 
 def _prose_run(period: int) -> int:
@@ -168,15 +184,17 @@ class _NearWatcher:
         self._times.append(times)
         self._source.append(source)
         self._ends[tuple(self._units[-ANCHOR:])] = len(self._units) - 1
-        weight = _weight(unit, changed=times == 0)
+        tag = self._units[-2:-1] == ["<"] or self._units[-3:-1] == ["<", "/"]
+        weight = 0.0 if tag else _weight(unit, changed=times == 0)
         mark = unit in ROW_MARKS
-        return any([window.add(weight, times, mark=mark) for window in self._windows])
+        holding = [window.add(weight, times, mark=mark) for window in self._windows]
+        return any(holding)
 
     def _origin(self, unit: str) -> tuple[int, int]:
         """The place this unit is copied from, or stands for, and how often it has been said before."""
         here = len(self._units)
         follows = self._source[-1] + 1 if here and self._source[-1] >= 0 else -1
-        if 0 <= follows and here - follows <= MEMORY and self._units[follows] == unit:
+        if follows >= 0 and here - follows <= MEMORY and self._units[follows] == unit:
             return follows, self._times[follows] + 1
         seen = self._ends.get((*self._units[1 - ANCHOR :], unit))
         if seen is not None and here - seen <= MEMORY:
@@ -210,22 +228,25 @@ def _weight(unit: str, *, changed: bool) -> float:
 
 @dataclass(frozen=True)
 class Rule:
-    """Fires if, of the latest `size` words, `copied` were said twice before and at most `changed` are new (shares)."""
+    """Of the latest `size` words, the shares said at least `times` before, and new at most, with which it fires."""
 
     size: int
     copied: float
-    changed: float
+    changed: float = 1.0
+    times: int = SAID_BEFORE
     rows: bool = True
 
 
 RULES = (
-    # Sentences said over and over. Of 67 logged outputs, loops reach 0.68 to 1.0 with next to nothing changed, sound
-    # ones 0.58, and those change more than one word in ten.
-    Rule(60, copied=0.65, changed=0.08, rows=False),
-    # A phrase with a changing word or number. A thought that describes 16 frames or bars in equal words stays below.
-    Rule(240, copied=0.60, changed=1.0, rows=False),
-    # The same in rows, where tables, lists of objects and code with equal words in each of 60 rows are nothing unusual.
-    Rule(600, copied=0.80, changed=1.0),
+    # Sentences said over and over. Of 67 logged outputs the loops reach 0.65 to 1.0; of the sound ones that change so
+    # little none passes 0.53.
+    Rule(55, copied=0.60, changed=0.08, rows=False),
+    # A phrase with a changing word or number. A thought that reads 30 frames or bars in equal words stays below.
+    Rule(360, copied=0.60, rows=False),
+    # The same in rows, where tables, lists of objects and code with equal words in each of 60 rows are nothing unusual:
+    # either whole paragraphs and objects return, or a short line does for very long.
+    Rule(600, copied=0.80),
+    Rule(240, copied=0.60, times=40),
 )
 
 
@@ -250,7 +271,7 @@ class _Window:
     def _count(self, weight: float, times: int, mark: bool, sign: int) -> None:
         self._weight += sign * weight
         self._marks += sign * mark
-        if times >= SAID_BEFORE:
+        if times >= self._rule.times:
             self._copied += sign * weight
         elif times == 0:
             self._changed += sign * weight

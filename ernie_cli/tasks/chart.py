@@ -13,7 +13,9 @@ from typing import Any, TypeAlias
 
 from pydantic import BaseModel, ConfigDict
 
-from ernie_cli.tasks.reading import Entry, Reading, Shape, is_cut, look, lookup, says_nothing, unreadable, unwrap
+from ernie_cli.tasks.denial import says_nothing
+from ernie_cli.tasks.json_text import is_cut, unwrap
+from ernie_cli.tasks.reading import Entry, Reading, Shape, look, lookup, unreadable
 
 Cell: TypeAlias = str | int | float | None
 

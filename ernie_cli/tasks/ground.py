@@ -15,18 +15,9 @@ from typing import Any, TypeAlias, TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from ernie_cli.errors import AnswerError
-from ernie_cli.tasks.reading import (
-    AGAIN_HINT,
-    Entry,
-    Reading,
-    Shape,
-    is_cut,
-    look,
-    lookup,
-    says_nothing,
-    unreadable,
-    unwrap,
-)
+from ernie_cli.tasks.denial import says_nothing
+from ernie_cli.tasks.json_text import is_cut, unwrap
+from ernie_cli.tasks.reading import AGAIN_HINT, Entry, Reading, Shape, look, lookup, unreadable
 
 Number: TypeAlias = int | float
 Scale: TypeAlias = float | tuple[float, float]

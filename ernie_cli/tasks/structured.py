@@ -8,8 +8,8 @@ from typing import Any
 
 from ernie_cli.errors import AnswerError, UsageError
 from ernie_cli.messages import Message, Part, Text, user
-from ernie_cli.tasks.doc import parse_short, short_form
-from ernie_cli.tasks.reading import find_json
+from ernie_cli.tasks.fields import parse_short, short_form
+from ernie_cli.tasks.json_text import find_json
 
 
 def schema_of(text: str) -> dict[str, Any]:

@@ -13,18 +13,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from ernie_cli.errors import AnswerError
-from ernie_cli.tasks.reading import (
-    AGAIN_HINT,
-    Entry,
-    Reading,
-    Shape,
-    is_cut,
-    look,
-    lookup,
-    says_nothing,
-    unreadable,
-    unwrap,
-)
+from ernie_cli.tasks.denial import says_nothing
+from ernie_cli.tasks.json_text import is_cut, unwrap
+from ernie_cli.tasks.reading import AGAIN_HINT, Entry, Reading, Shape, look, lookup, unreadable
 
 START_KEYS = ("start", "start_time", "start_s", "start_seconds", "start_timestamp", "from", "begin", "t_start")
 END_KEYS = ("end", "end_time", "end_s", "end_seconds", "end_timestamp", "to", "stop", "finish", "t_end")

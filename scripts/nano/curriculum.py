@@ -39,12 +39,12 @@ class Curriculum:
 
     def _draw(self, pictures: int) -> tuple[str, list[Sample], tuple[PixelBudget, PixelBudget]]:
         random = self.random
-        job = random.choices(["easy-vqa", "ask", "ground"], [0.3, 0.5, 0.2])[0]
+        job = random.choices(["easy-vqa", "ask", "ground"], [0.15, 0.4, 0.45])[0]
         if job == "easy-vqa":
             return job, [easy_sample(random, QUESTIONS) for _ in range(ROWS)], (PICTURES, FRAMES)
         most = 1 if pictures < 8_000 else 2 if pictures < 25_000 else 4 if pictures < 200_000 else 8
         most = random.choice([1, 2, most])
-        width, height = self._size(4 if pictures < 20_000 else 6 if random.random() < 0.7 else 9)
+        width, height = self._size(4 if pictures < 20_000 else 6 if random.random() < 0.4 else 9)
         if job == "ask":
             samples = [scene_sample(random, width, height, most, QUESTIONS) for _ in range(ROWS)]
         else:

@@ -15,14 +15,17 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, TypeAlias
 
+from data import Sample
 from data.ask import easy_vqa, scene_sample
+from data.ground import ground_sample
+from data.scores import score_ground
 from PIL import Image
 
 from ernie_cli.engines import Options
 from ernie_cli.engines.local import LocalEngine
-from ernie_cli.messages import Answer, Finish, Picture
+from ernie_cli.messages import Answer, Finish, Part, Picture
 from ernie_cli.runtime.checkpoint import NANO, find
 from ernie_cli.tasks import ask
 
@@ -40,9 +43,13 @@ class Asked:
     finish: str
 
 
-def _answer(engine: LocalEngine, picture: Picture, question: str, expected: str) -> Asked:
+Share: TypeAlias = Callable[[LocalEngine, slice], Iterator[Asked]]
+Figures: TypeAlias = dict[str, Any]
+
+
+def _answer(engine: LocalEngine, medium: Part, question: str, expected: str) -> Asked:
     said, finish = "", ""
-    for event in engine.stream(ask.messages([picture], question), Options()):
+    for event in engine.stream(ask.messages([medium], question), Options()):
         if isinstance(event, Answer):
             said += event.text
         elif isinstance(event, Finish):
@@ -59,33 +66,54 @@ def easy_vqa_share(engine: LocalEngine, share: slice) -> Iterator[Asked]:
             yield _answer(engine, picture, question, expected)
 
 
-def scenes_share(engine: LocalEngine, share: slice) -> Iterator[Asked]:
-    """500 drawn scenes of one to eight things, one question each."""
-    for seed in range(500)[share]:
-        random = Random(HELD_OUT + seed)
-        width, height = (random.randint(4, 6) * 28 for _ in range(2))
-        sample = scene_sample(random, width, height, 8, 1)
-        assert isinstance(sample.medium, Picture)
-        for question in sample.questions:
-            yield _answer(engine, sample.medium, question.text, question.answer)
+def drawn(draw: Callable[[Random], Sample], count: int) -> Share:
+    """`count` samples drawn from held-out seeds, asked all of their questions."""
+
+    def run(engine: LocalEngine, share: slice) -> Iterator[Asked]:
+        for seed in range(count)[share]:
+            sample = draw(Random(HELD_OUT + seed))
+            assert sample.medium is not None
+            for question in sample.questions:
+                yield _answer(engine, sample.medium, question.text, question.answer)
+
+    return run
 
 
-def accuracy(asked: list[Asked]) -> dict[str, Any]:
-    right = sum(one.said == one.expected for one in asked)
-    ended = sum(one.finish == "stop" for one in asked)
-    loops = sum(one.finish == "loop" for one in asked)
+def _size(random: Random) -> tuple[int, int]:
+    return random.randint(4, 6) * 28, random.randint(4, 6) * 28
+
+
+def _ended(asked: list[Asked]) -> Figures:
     return {
         "questions": len(asked),
-        "accuracy": round(right / len(asked), 4),
-        "ended_by_itself": round(ended / len(asked), 4),
-        "loops_broken": loops,
+        "ended_by_itself": round(sum(one.finish == "stop" for one in asked) / len(asked), 4),
+        "loops_broken": sum(one.finish == "loop" for one in asked),
     }
 
 
-Share = Callable[[LocalEngine, slice], Iterator[Asked]]
-JOBS: dict[str, tuple[Share, Callable[[list[Asked]], dict[str, Any]]]] = {
+def accuracy(asked: list[Asked]) -> Figures:
+    """The share of answers that are exactly the expected one."""
+    return {"accuracy": round(sum(one.said == one.expected for one in asked) / len(asked), 4)} | _ended(asked)
+
+
+def grounding(asked: list[Asked]) -> Figures:
+    """Acc@IoU 0.5 where one thing is to be found, F1@0.5 where several are, over all boxes."""
+    scored = [score_ground(one.expected, one.said) for one in asked]
+    single = [score["first"] for score in scored if score["expected"] == 1]
+    several = [score for score in scored if score["expected"] > 1]
+    matched, total = (sum(score[key] for score in several) for key in ("matched", "expected"))
+    given = sum(score["given"] for score in several)
+    return {
+        "acc_iou_0.5_one": round(sum(single) / max(1, len(single)), 4),
+        "f1_0.5_several": round(2 * matched / max(1, total + given), 4),
+        "unreadable": sum(not score["readable"] for score in scored),
+    } | _ended(asked)
+
+
+JOBS: dict[str, tuple[Share, Callable[[list[Asked]], Figures]]] = {
     "easy-vqa": (easy_vqa_share, accuracy),
-    "scenes": (scenes_share, accuracy),
+    "scenes": (drawn(lambda random: scene_sample(random, *_size(random), 8, 1), 500), accuracy),
+    "ground": (drawn(lambda random: ground_sample(random, *_size(random), random.choice([1, 8]), 1), 500), grounding),
 }
 
 
@@ -94,7 +122,7 @@ def _run_share(job: str, model: str, start: int, step: int, limit: int | None) -
     return list(JOBS[job][0](engine, slice(start, limit, step)))
 
 
-def evaluate(job: str, model: str, processes: int, limit: int | None = None) -> dict[str, Any]:
+def evaluate(job: str, model: str, processes: int, limit: int | None = None) -> Figures:
     """The figures of one job; `limit` looks at its first pictures only."""
     begun = time.monotonic()
     with ProcessPoolExecutor(processes) as pool:
@@ -103,7 +131,7 @@ def evaluate(job: str, model: str, processes: int, limit: int | None = None) -> 
     return JOBS[job][1](asked) | {"seconds": round(time.monotonic() - begun)}
 
 
-def write(figures: dict[str, dict[str, Any]]) -> None:
+def write(figures: dict[str, Figures]) -> None:
     """Adds the figures to those kept, and renews the table between the page's two marks."""
     kept = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
     kept |= figures

@@ -5,7 +5,8 @@ from random import Random
 
 import pytest
 from data import pool
-from data.chart import TABLE, ask_chart, chart_sample, charts, draw_chart, score
+from data.chart import TABLE, ask_chart, chart_sample
+from data.plots import draw_chart
 
 
 @pytest.fixture(scope="module")
@@ -50,28 +51,6 @@ def test_answers_say_what_is_drawn(drawn):
             if question.text.startswith("What is the value of "):
                 label = question.text.removeprefix("What is the value of ").removesuffix("?")
                 assert float(question.answer.removesuffix("%")) == dict(chart.rows)[label]
-
-
-def table(*rows: tuple[str, float], kind: str = "bar") -> str:
-    return json.dumps([{"type": kind, "title": "Sales", "columns": ["label", "value"], "rows": rows}])
-
-
-def test_score_counts_cells():
-    want = table(("Oslo", 100), ("Rome", 50))
-    assert score(want, want) == {"readable": 1, "right": 2, "cells": 2, "title": 1, "type": 1}
-    assert score(want, table(("Rome", 55), ("Oslo", 94)))["right"] == 1
-    assert score(want, table(("Rome", 55), ("Oslo", 94)), span=200)["right"] == 2
-    assert score(want, table(("oslo", 100), ("Rome", 50), ("Lima", 1)))["right"] == 1
-    assert score(want, table(("oslo", 100), ("Rome", 50), ("Lima", 1)))["cells"] == 3
-    line = table(("a", 90), ("b", 100), kind="line")
-    assert score(line, table(("a", 91), ("b", 100), kind="line"))["right"] == 1
-
-
-def test_score_of_what_cannot_be_read():
-    want = table(("Oslo", 100), ("Rome", 50))
-    for broken in ("", "[]", "{}", '[{"rows": []}]', '[{"rows": [["a"]]}]', '[{"rows": [["a", "1"]]}]', want[:-4]):
-        assert charts(broken) is None
-        assert score(want, broken) == {"readable": 0, "right": 0, "cells": 2, "title": 0, "type": 0}
 
 
 def test_the_pool_gives_back_what_was_drawn(tmp_path):

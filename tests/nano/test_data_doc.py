@@ -4,9 +4,9 @@ import json
 from random import Random
 
 import numpy as np
-import pytest
-from data.doc import TRANSCRIBE, doc_sample, draw_page, edits, score
+from data.doc import TRANSCRIBE, doc_sample
 from data.fonts import FAMILIES, Block, face, font_file
+from data.pages import draw_page
 
 SIZES = [(224, 112), (252, 168), (336, 280)]
 
@@ -80,25 +80,3 @@ def test_blocks_as_markdown():
 def test_every_family_has_a_face():
     assert all(face(family, 12, bold).getlength("Oslo") > 10 for family in FAMILIES for bold in (False, True))
     assert font_file("NoSuchFont-Bold.ttf").name == "DejaVuSans-Bold.ttf"
-
-
-@pytest.mark.parametrize(
-    ("a", "b", "expected"), [("", "", 0), ("abc", "", 3), ("", "abc", 3), ("kitten", "sitting", 3), ("abc", "bc", 1)]
-)
-def test_edits(a, b, expected):
-    assert edits(a, b) == expected
-
-
-def test_score_of_text():
-    assert score("4711", "4711")["right"] == 1
-    assert score("4711", "4712") == {"readable": 1, "fields": 1, "right": 0, "edits": 1, "characters": 4}
-
-
-def test_score_of_fields():
-    want = '{"total": 12.0, "name": "Anna", "items": [{"price": 1.5}, {"price": 2}]}'
-    assert score(want, want) == {"readable": 1, "fields": 4, "right": 4}
-    assert score(want, '{"total": 12, "name": "anna", "items": [{"price": 1.5}]}')["right"] == 2
-    assert score(want, want[:-1] + ', "more": 1}')["fields"] == 5
-    assert score(want, "none") == {"readable": 0, "fields": 4, "right": 0}
-    assert score('{"a": null}', '{"a": "null"}')["right"] == 0
-    assert score('{"a": 1}', '{"a": true}')["right"] == 0

@@ -5,8 +5,10 @@ from random import Random
 
 import numpy as np
 import pytest
-from data.ground import PHOTOS, PROMPT, boxes, coordinates, fits, ground_sample, iou, score
+from data.backdrops import PHOTOS, _photo
+from data.ground import PROMPT, coordinates, fits, ground_sample
 from data.scenes import COLORS, Thing, draw_scene
+from data.scores import boxes
 from PIL import Image
 
 
@@ -80,33 +82,4 @@ def test_what_fits_a_term(term, expected):
 
 
 def test_photos_are_in_the_wheel():
-    from data.ground import _photo
-
     assert all(_photo(name).mode == "RGB" for name in PHOTOS)
-
-
-def test_iou_of_two_boxes():
-    assert iou([0, 0, 10, 10], [0, 0, 10, 10]) == 1
-    assert iou([0, 0, 10, 10], [5, 0, 15, 10]) == pytest.approx(1 / 3)
-    assert iou([0, 0, 10, 10], [10, 0, 20, 10]) == 0
-
-
-def answer(*found: tuple[str, list[int]]) -> str:
-    return json.dumps([{"bbox_2d": box, "label": label} for label, box in found])
-
-
-def test_score_matches_each_box_once():
-    two = answer(("ring", [0, 0, 100, 100]), ("ring", [200, 0, 300, 100]))
-    assert score(two, two)["f1"] == 1
-    twice = score(two, answer(("ring", [0, 0, 100, 100]), ("ring", [1, 0, 100, 100])))
-    assert (twice["matched"], twice["expected"], twice["given"]) == (1, 2, 2)
-    assert score(two, answer(("star", [0, 0, 100, 100])))["matched"] == 0
-    assert score(two, answer(("ring", [0, 0, 40, 100])))["first"] == 0
-    assert score(two, answer(("ring", [0, 0, 60, 100])))["first"] == 1
-
-
-def test_score_tells_nothing_found_from_unreadable():
-    assert score("[]", "[]")["f1"] == 1
-    assert score("[]", answer(("ring", [0, 0, 1, 1])))["f1"] == 0
-    for broken in ("", "none", "{}", '[{"bbox_2d": [1, 2, 3], "label": "a"}]', '[{"bbox_2d": [1, 2, 3, 4]}]', "[1]"):
-        assert score("[]", broken)["readable"] == score("[]", broken)["f1"] == 0

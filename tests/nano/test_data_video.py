@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import json
-import math
 from random import Random
 
 import numpy as np
 import pytest
-from data.video import Actor, clock, draw_clock, overlap, score, segments, video_sample
+from data.clip import Actor, clock, draw_clock
+from data.video import video_sample
 from PIL import Image
 
 A, B, FAR = (0.1, 0.1, 0.3, 0.3), (0.4, 0.1, 0.6, 0.3), (0.7, 0.1, 0.9, 0.3)
@@ -112,26 +112,3 @@ def test_what_happens_to_an_actor():
     turns = Actor("ring", "ring", [red, red, green])
     assert turns.runs(lambda state: state[0] == "green") == [(2, 2)]
     assert turns.moves() == []
-
-
-def spans(*pairs: tuple[str, str]) -> str:
-    return json.dumps([{"start": f"00:00:{a}", "end": f"00:00:{b}", "label": "x"} for a, b in pairs])
-
-
-def test_score_of_segments():
-    want = spans(("01.00", "03.00"))
-    assert score(want, want) == {"readable": 1, "iou": 1, "found": 1, "start": 0, "end": 0}
-    near = score(want, spans(("01.50", "03.50")))
-    assert (near["iou"], near["found"], near["start"], near["end"]) == (0.6, 1, 0.5, 0.5)
-    assert score(want, spans(("01.00", "03.00"), ("05.00", "06.00")))["iou"] == 0.5
-    assert math.isinf(score(want, "[]")["start"])
-    assert score("[]", "[]")["found"] == 1
-    assert score("[]", want)["found"] == 0
-    assert overlap((1.0, 1.0), (1.0, 1.0)) == 1
-    assert overlap((1.0, 1.0), (2.0, 2.0)) == 0
-
-
-def test_score_of_what_cannot_be_read():
-    for broken in ("", "never", "{}", "[1]", '[{"start": "00:01", "end": "00:02"}]', '[{"start": "00:00:01.00"}]'):
-        assert segments(broken) is None
-        assert score("[]", broken)["readable"] == score("[]", broken)["found"] == 0

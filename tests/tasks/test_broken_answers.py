@@ -16,6 +16,7 @@ import pytest
 
 from ernie_cli.errors import AnswerError
 from ernie_cli.tasks import chart, doc, ground, video
+from ernie_cli.tasks.fields import parse_short
 from ernie_cli.tasks.reading import Reading
 
 CASES = [json.loads(line) for line in Path(__file__).with_name("broken_answers.jsonl").read_text("utf-8").splitlines()]
@@ -33,7 +34,7 @@ def read(case: dict[str, Any]) -> Reading[Any]:
     if case["task"] == "chart":
         charts = chart.read(answer)
         return written(charts, [one.model_dump(mode="json") for one in charts.items])
-    data = doc.read_data(answer, doc.parse_short(case["schema"]))
+    data = doc.read_data(answer, parse_short(case["schema"]))
     return written(data, [one.data for one in data.items])
 
 
