@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
 from random import Random
 from typing import Any
 
@@ -30,30 +31,26 @@ def random_schema(random: Random, depth: int = 3) -> dict[str, Any]:
 
 
 def _value(random: Random, depth: int) -> dict[str, Any]:
-    kinds = ["string", "integer", "number", "boolean", "enum", "nullable", "const"]
-    kind = random.choice([*kinds, "array", "object"] if depth > 0 else kinds)
-    if kind == "object":
-        return random_schema(random, depth)
-    if kind == "array":
-        least = random.randint(0, 2)
-        return {
-            "type": "array",
-            "items": _value(random, depth - 1),
-            "minItems": least,
-            "maxItems": least + random.randint(0, 3),
-        }
-    if kind == "integer":
-        low = random.randint(-50, 50)
-        return {"type": "integer", "minimum": low, "maximum": low + random.randint(0, 1000)}
-    if kind == "string":
-        return {"type": "string", "maxLength": random.randint(1, 30)} if random.random() < 0.8 else {"type": "string"}
-    if kind == "enum":
-        return {"enum": random.sample(["red", "green", "blue", 1, 2.5, None, True, 'a "quoted" one'], 3)}
-    if kind == "nullable":
-        return {"anyOf": [{"type": "string", "maxLength": 8}, {"type": "null"}]}
-    if kind == "const":
-        return {"const": random.choice(["yes", 7, None])}
-    return {"type": kind}
+    low, least = random.randint(-50, 50), random.randint(0, 2)
+    choices = ["red", "green", "blue", 1, 2.5, None, True, 'a "quoted" one']
+    kinds: list[Callable[[], dict[str, Any]]] = [
+        lambda: {"type": "string"},
+        lambda: {"type": "string", "maxLength": random.randint(1, 30)},
+        lambda: {"type": "integer", "minimum": low, "maximum": low + random.randint(0, 1000)},
+        lambda: {"type": "number"},
+        lambda: {"type": "boolean"},
+        lambda: {"enum": random.sample(choices, 3)},
+        lambda: {"const": random.choice(["yes", 7, None])},
+        lambda: {"anyOf": [{"type": "string", "maxLength": 8}, {"type": "null"}]},
+    ]
+    if depth > 0:
+        kinds += [lambda: random_schema(random, depth), lambda: _list(random, depth - 1, least)] * 2
+    return random.choice(kinds)()
+
+
+def _list(random: Random, depth: int, least: int) -> dict[str, Any]:
+    most = least + random.randint(0, 3)
+    return {"type": "array", "items": _value(random, depth), "minItems": least, "maxItems": most}
 
 
 def outcome(engine: LocalEngine, schema: dict[str, Any], *, masked: bool, seed: int, tokens: int) -> str:

@@ -91,7 +91,10 @@ class Checkpoint:
         """The checkpoint's own jinja template, from a file of its own or from `tokenizer_config.json`."""
         path = self.folder / "chat_template.jinja"
         if path.exists():
-            return path.read_text(encoding="utf-8")
+            try:
+                return path.read_text(encoding="utf-8")
+            except ValueError as broken:
+                raise ModelError(f"{path} is not UTF-8 text.", "Fetch the file again.") from broken
         stated = self._json("chat_template.json").get("chat_template")
         stated = stated or self._json("tokenizer_config.json").get("chat_template")
         return stated if isinstance(stated, str) else None

@@ -56,8 +56,6 @@ _LONE_UNIT = re.compile(f"[{_LONE}]")
 BROKEN = "\ufffd"  # no text that anyone asked for, so as suspicious as a word
 # One letter is no word: 1.0e+00, 0x00, "L 36 36".
 _WORD = re.compile(rf"[^\W\d_]{{2,}}|[{_LONE}{BROKEN}]")
-
-
 _TAG = re.compile("(?:^|<)[^<>]*(?:>|$)")
 
 

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
 
@@ -131,7 +132,7 @@ class Tokenizer:
                     ids += self._pieces.encode(pending)
                     ids.append(self.control[text])
                     pending = ""
-                elif isinstance(part, Literal) and pending and self._pattern.search(pending + text):
+                elif isinstance(part, Literal) and pending and self._spelled.search(pending + text):
                     ids += self._pieces.encode(pending)
                     pending = text
                 else:
@@ -140,15 +141,23 @@ class Tokenizer:
 
     def _split(self, part: Markup | Literal) -> list[str]:
         """A part cut at its control strings; in literal text, each of these is broken after its first character."""
-        pieces = [text for text in self._pattern.split(part.text) if text]
         if isinstance(part, Markup):
-            return pieces
-        return [half for text in pieces for half in ((text[:1], text[1:]) if text in self.control else (text,)) if half]
+            return [text for text in self._pattern.split(part.text) if text]
+        cuts = [0, *(match.start() + 1 for match in self._spelled.finditer(part.text)), len(part.text)]
+        return [part.text[start:end] for start, end in pairwise(cuts) if end > start]
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
-        longest_first = sorted(self.control, key=len, reverse=True)
-        return re.compile("(" + "|".join(map(re.escape, longest_first)) + ")")
+        return re.compile(f"({self._any_control})")
+
+    @cached_property
+    def _spelled(self) -> re.Pattern[str]:
+        """What literal text must not turn into: a control string, or anything written like one (`<|LOC_7|>`)."""
+        return re.compile(rf"{self._any_control}|<\|[^<>|]{{1,64}}\|>")
+
+    @cached_property
+    def _any_control(self) -> str:
+        return "|".join(re.escape(text) for text in sorted(self.control, key=len, reverse=True))
 
     def bytes_of(self, id: int) -> bytes:
         """The UTF-8 bytes a token stands for: perhaps only a part of a character; none for an unknown piece.

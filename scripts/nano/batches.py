@@ -21,7 +21,6 @@ from ernie_cli.runtime.prompt import END_OF_TURN, END_THINK, IMAGE_PATCH, Slot, 
 from ernie_cli.runtime.tokenizer import Literal, Markup, Tokenizer
 from ernie_cli.runtime.vision import Patches, PixelBudget, patchify_picture, patchify_video
 
-
 ROUND_LENGTH = 32
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
 
@@ -16,14 +17,17 @@ FRAMES = PixelBudget(84 * 84, 112 * 112)
 # Seeing is what takes long, so a batch has many pictures with one question each rather than few with several.
 QUESTIONS = 1
 ROWS = 64
+# `talk` is `ask` the other way round: few pictures with many questions, to learn to look up what the thought has said.
+MIX = {"easy-vqa": 0.1, "ask": 0.3, "talk": 0.3, "ground": 0.3}
 MODES = (0.84, 0.1, 0.06)
 
 
 class Curriculum:
     """Batches in which all media come out at one size; scenes grow from one thing to eight as pictures are learned."""
 
-    def __init__(self, random: Random) -> None:
+    def __init__(self, random: Random, jobs: Sequence[str] = tuple(MIX)) -> None:
         self.random = random
+        self.mix = {job: MIX[job] for job in jobs}
 
     def draw(self, pictures: int) -> tuple[str, list[Sample], tuple[PixelBudget, PixelBudget]]:
         """The next batch's job, samples and pixel budgets, after `pictures` have been learned."""
@@ -39,12 +43,17 @@ class Curriculum:
 
     def _draw(self, pictures: int) -> tuple[str, list[Sample], tuple[PixelBudget, PixelBudget]]:
         random = self.random
-        job = random.choices(["easy-vqa", "ask", "ground"], [0.15, 0.4, 0.45])[0]
+        job = random.choices(list(self.mix), list(self.mix.values()))[0]
         if job == "easy-vqa":
             return job, [easy_sample(random, QUESTIONS) for _ in range(ROWS)], (PICTURES, FRAMES)
         most = 1 if pictures < 8_000 else 2 if pictures < 25_000 else 4 if pictures < 200_000 else 8
+        longest = 4 if pictures < 20_000 else 6 if random.random() < 0.4 else 9
+        if job == "talk":
+            width, height = self._size(min(longest, 6))
+            samples = [scene_sample(random, width, height, most, 6 * QUESTIONS) for _ in range(ROWS // 3)]
+            return job, samples, (PICTURES, FRAMES)
         most = random.choice([1, 2, most])
-        width, height = self._size(4 if pictures < 20_000 else 6 if random.random() < 0.4 else 9)
+        width, height = self._size(longest)
         if job == "ask":
             samples = [scene_sample(random, width, height, most, QUESTIONS) for _ in range(ROWS)]
         else:

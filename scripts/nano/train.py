@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 from batches import Batch, collate
-from curriculum import Curriculum
+from curriculum import MIX, Curriculum
 from network import ROUND, new_model, read, see
 from torch import Tensor
 from torch.nn import functional as F
@@ -130,6 +130,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=ROOT / "runs" / "nano")
     parser.add_argument("--peak", type=float, default=2e-3, help="highest learning rate")
     parser.add_argument("--decay-minutes", type=float, default=0, help="lower the rate to zero over the last minutes")
+    parser.add_argument("--jobs", help="only these jobs, such as 'ask talk', in the proportions they have")
     parser.add_argument("--export", type=Path, help="write a checkpoint here and stop")
     options = parser.parse_args()
 
@@ -137,7 +138,7 @@ def main() -> None:
     if options.export:
         trainer.export(options.export)
         return
-    curriculum = Curriculum(random.Random(trainer.step))
+    curriculum = Curriculum(random.Random(trainer.step), options.jobs.split() if options.jobs else list(MIX))
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # stopped from outside, it saves all the same
     try:
         train(trainer, curriculum, options)

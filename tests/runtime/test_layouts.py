@@ -23,6 +23,7 @@ from ernie_cli.engines.local import LocalEngine
 from ernie_cli.errors import ModelError
 from ernie_cli.messages import Answer, Finish, Picture, Thinking, user
 from ernie_cli.runtime.checkpoint import Checkpoint
+from ernie_cli.runtime.config import TEXT_KEYS as REQUIRED
 from ernie_cli.runtime.config import expected_tensors, native_config, pixel_budgets
 from ernie_cli.runtime.model import Model
 from ernie_cli.runtime.tokenizer import Literal, Markup
@@ -59,6 +60,29 @@ def test_the_28bs_flat_configuration_becomes_transformers_own_defaults() -> None
     # These stand in its code.
     expected["text_config"]["rope_parameters"]["mrope_section"] = [22, 22, 20]
     assert native_config(REAL, REAL_IDS).to_dict() == expected
+
+
+def test_unusual_numbers_are_read_and_not_assumed() -> None:
+    eyes = REAL["vision_config"] | {"mlp_ratio": 3, "depth": 5}
+    layers = {"num_hidden_layers": 4, "moe_layer_start_index": [2, 2], "moe_layer_end_index": [2, 2]}
+    numbers = {"rope_theta": 7, "rope_scaling": {"mrope_section": [3, 3, 2]}, "rms_norm_eps": 1e-3}
+    config = native_config(REAL | layers | numbers | {"vision_config": eyes}, {})
+    assert config.text_config.rope_parameters["rope_theta"] == 7.0
+    assert config.text_config.rope_parameters["mrope_section"] == [3, 3, 2]
+    assert config.text_config.rms_norm_eps == 1e-3
+    assert config.text_config.mlp_layer_types == ["dense", "dense", "sparse", "dense"]
+    assert (config.vision_config.intermediate_size, config.vision_config.depth) == (3840, 5)
+
+
+@pytest.mark.parametrize("key", [*REQUIRED, "moe_layer_end_index", "spatial_conv_size", "vision_config"])
+def test_a_missing_number_is_named_and_not_taken_from_the_28b(key: str) -> None:
+    with pytest.raises(ModelError, match=f"lacks the key '{key}'"):
+        native_config({name: value for name, value in REAL.items() if name != key}, REAL_IDS)
+
+
+def test_unequal_numbers_of_experts_are_refused() -> None:
+    with pytest.raises(ModelError, match="equally many"):
+        native_config(REAL | {"moe_num_experts": [64, 32]}, REAL_IDS)
 
 
 def test_the_28b_has_its_29_4_billion_parameters_and_59_35_gb_on_disk() -> None:

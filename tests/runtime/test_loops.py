@@ -86,8 +86,8 @@ LOOPS: dict[str, Callable[[int], str]] = {
     ),
     "a paragraph": lambda n: (
         f"The picture shows a harbour on a {THINGS[n % len(THINGS)]} morning. Two boats lie at the pier, one of them "
-        "with a red sail, the other without any. Behind them a row of white houses climbs the hill towards a church, and in "
-        f"front a {THINGS[7 * n % len(THINGS)]} stands on the quay with a child.\n\n"
+        "with a red sail, the other without any. Behind them a row of white houses climbs the hill towards a church, "
+        f"and in front a {THINGS[7 * n % len(THINGS)]} stands on the quay with a child.\n\n"
     ),
     "list items": lambda n: f"- a small red boat that lies at the long grey pier, {n}\n",
     "numbered items": lambda n: f"{n}. a small red boat that lies at the long grey pier\n",
@@ -235,9 +235,10 @@ SOUND: dict[str, Callable[[Random], str]] = {
     "multiplication": lambda r: lines(10, lambda n: " ".join(f"{n * k:3}" for k in range(1, 11))),
     "frames": lambda r: " ".join(f"Frame {n} shows the ball at the {r.choice(['left', 'right'])}." for n in range(16)),
     "equal frames": lambda r: " ".join(f"Frame {n} shows the red ball at the left side." for n in range(1, 17)),
-    "cars": lambda r: " ".join(f"Box {n} is a red car." for n in range(1, 31)),
+    "cars": lambda r: " ".join(f"Box {n} is a red car." for n in range(1, 21)),
     "bars": lambda r: " ".join(f"The bar for {thing} is {numbers(r, 1)}." for thing in r.sample(THINGS, 30)),
     "years": lambda r: " ".join(f"In {1990 + n} the value is about {numbers(r, 1)}." for n in range(30)),
+    "checked keywords": lambda r: " ".join(f'"{thing}" is in view, so I keep it.' for thing in r.sample(THINGS, 18)),
     "drafts": drafts,
     "clauses": lambda r: lines(12, lambda n: f"{n}. The tenant shall keep the {some(r, 2)} so, and {some(r, 6)}."),
     "Chinese": lambda r: "。".join("".join(r.choices(CHINESE, k=9)) for _ in range(40)),

@@ -66,6 +66,11 @@ def test_a_user_cannot_type_control_tokens(nano: Checkpoint, control: str) -> No
         assert tokenizer.decode(ids) == f"User: {text}\nAssistant: "
 
 
+def test_text_written_like_a_control_string_is_broken_up_too(nano: Checkpoint) -> None:
+    """The 28B's vocabulary has hundreds of such pieces that the prompt never uses."""
+    assert nano.tokenizer._split(Literal("a<|LOC_7|>b<|x|>")) == ["a<", "|LOC_7|>b<", "|x|>"]
+
+
 def test_a_control_string_split_over_two_texts_stays_text(nano: Checkpoint) -> None:
     tokenizer = nano.tokenizer
     ids = tokenizer.encode([Literal("</thi"), Literal("nk>")])
