@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ernie_cli.runtime.inputs import ModelInputs
 
 BRIDGE = "\nThat is enough thought; now the answer."
-JSON_RESERVE = 64  # tokens before the limit from which on a JSON answer is steered to its end
+JSON_RESERVE = 200  # tokens before the limit from which on a JSON answer is steered to its end, but at most a quarter
 
 
 class DecodingLike(Protocol):
@@ -116,7 +116,8 @@ class Writer:
     def _choose(self, decoding: DecodingLike) -> int:
         if self.in_thought or self._constraint is None:
             return self._sampler.pick(decoding.logits)
-        short = self._limits.max_tokens - self.thought - self.answer <= JSON_RESERVE
+        reserve = min(JSON_RESERVE, self._limits.max_tokens // 4)
+        short = self._limits.max_tokens - self.thought - self.answer <= reserve
         allowed = self._constraint.closing() if short or self._closing_json else self._constraint.allowed()
         token = self._sampler.pick(decoding.logits, allowed)
         self._constraint.push(token)
