@@ -14,7 +14,7 @@ import typer
 from ernie_cli import __version__
 from ernie_cli.cli import ask, models, pull, schema
 from ernie_cli.cli.config import read_config
-from ernie_cli.cli.options import Common, with_common
+from ernie_cli.cli.options import Common, may_be_set, with_common
 from ernie_cli.cli.output import Output
 from ernie_cli.errors import EXIT_INTERRUPTED, EXIT_OK, ErnieError
 
@@ -38,6 +38,12 @@ GROUPS: dict[str, dict[str, Callable[..., None]]] = {"models": models.COMMANDS}
 
 def main() -> None:
     """The console script `ernie`."""
+    # A stream that was closed before we began (`>&-`) is None, and must not be what fails.
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
+    if not (sys.stdout.isatty() and sys.stderr.isatty()):
+        # On some build services typer colours its help even where nobody can see colours.
+        os.environ.setdefault("_TYPER_FORCE_DISABLE_TERMINAL", "1")
     app()
 
 
@@ -91,7 +97,7 @@ def root(
     ] = False,
 ) -> None:
     """Ask ERNIE-4.5-VL-28B-A3B-Thinking about pictures, on your own machine."""
-    settings = read_config(frozenset(field.name for field in fields(Common)))
+    settings = read_config(frozenset(field.name for field in fields(Common) if may_be_set(field)))
     context.default_map = dict.fromkeys(COMMANDS, settings)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,9 +11,9 @@ import typer
 
 from ernie_cli.cli.engine import options_of, pick_engine
 from ernie_cli.cli.options import Common
-from ernie_cli.cli.output import Output, Reply, Style, write_whole
+from ernie_cli.cli.output import Output, Reply, Style, check_writable, write_whole
 from ernie_cli.cli.structured import fitting_reply, schema_option
-from ernie_cli.errors import EXIT_CUT_OFF, UsageError
+from ernie_cli.errors import EXIT_CUT_OFF, AnswerError, UsageError
 
 if TYPE_CHECKING:
     from ernie_cli.media import LoadedPicture
@@ -37,18 +38,20 @@ def ask(
 
     [bold]ernie ask before.png after.png "What changed?"[/bold]
 
-    [bold]ernie ask receipt.jpg "What was bought?" --schema 'total number, items[[name, price number]'[/bold]
+    [bold]ernie ask receipt.jpg "What was bought?" --schema 'total number, items\\[name, price number]'[/bold]
 
     [bold]curl -s https://example.org/cat.jpg | ernie ask - "What breed?" --json | jq -r .answer[/bold]
     """
     inputs = inputs or []
-    _check_question(inputs, question)
+    _check_question(question)
+    check_writable(common.output, common.thinking_file)
     output = Output(Style(common.show_thinking.value, common.verbose, common.quiet))
     pictures = _load(inputs, output)
 
     from ernie_cli.messages import Picture
     from ernie_cli.tasks import ask as task
     from ernie_cli.tasks import structured
+    from ernie_cli.tasks.results import AskPreview
 
     shape = None if schema is None else schema_option(schema)
     media = [Picture(picture.image) for picture in pictures]
@@ -56,7 +59,11 @@ def ask(
     options = options_of(common, shape)
     engine = pick_engine(common, output)
     if common.dry_run:
-        output.text(engine.describe(asked, options))
+        prompt = engine.describe(asked, options)
+        if common.as_json:
+            output.result(AskPreview(model=engine.model, prompt=prompt))
+        else:
+            output.text(prompt)
         return
     plain, data = not common.as_json and common.output is None, None
     if shape is None:
@@ -66,15 +73,18 @@ def ask(
     _deliver(reply, pictures, question, data, common, output)
 
 
-def _check_question(inputs: Sequence[str], question: str) -> None:
-    from pathlib import Path
-
+def _check_question(question: str) -> None:
     if not question.strip():
         raise UsageError("The question is empty.", 'Put it last: ernie ask photo.jpg "What is this?"')
-    if not inputs and (question == "-" or (len(question) < 256 and Path(question).is_file())):
+    if question == "-" or question.startswith(("http://", "https://", "data:")) or os.path.isfile(question):
         raise UsageError(
-            f"There is no question, only the input {question}.", f'Put it last: ernie ask {question} "What is this?"'
+            f"There is no question: the last argument is the input {question[:80]}.",
+            'Put it last: ernie ask photo.jpg "What is this?"',
         )
+    try:
+        question.encode()
+    except UnicodeEncodeError as broken:
+        raise UsageError("The question is not UTF-8 text.", "Check the encoding of the terminal or script.") from broken
 
 
 def _load(inputs: Sequence[str], output: Output) -> list[LoadedPicture]:
@@ -92,8 +102,6 @@ def _load(inputs: Sequence[str], output: Output) -> list[LoadedPicture]:
 def _deliver(
     reply: Reply, pictures: Sequence[LoadedPicture], question: str, data: Any, common: Common, output: Output
 ) -> None:
-    if common.thinking_file:
-        write_whole(common.thinking_file, f"{reply.thinking}\n")
     if common.as_json or common.output:
         result = _result(reply, pictures, question, data)
         if common.output:
@@ -102,6 +110,8 @@ def _deliver(
             output.note(f"Written to {common.output}.")
         else:
             output.result(result)
+    if common.thinking_file:
+        write_whole(common.thinking_file, f"{reply.thinking}\n")
     usage, timing = reply.finish.usage, reply.finish.timing
     tokens = usage.reasoning_tokens + usage.answer_tokens
     rate = tokens / max(timing.total_s - timing.first_token_s, 1e-3)
@@ -114,6 +124,8 @@ def _deliver(
         where = "answer" if reply.answer else "thought, before any answer"
         output.note(f"Cut off in the {where}, after {tokens} tokens; --max-tokens allows more.")
         raise typer.Exit(EXIT_CUT_OFF)
+    if not reply.answer:
+        raise AnswerError("The model gave no answer.", "Ask again, or with another --seed or --temperature.")
 
 
 def _result(reply: Reply, pictures: Sequence[LoadedPicture], question: str, data: Any) -> AskResult:

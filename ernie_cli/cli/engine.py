@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ernie_cli.cli.options import Common
 from ernie_cli.cli.output import Output
+from ernie_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from ernie_cli.engines import Options
@@ -17,6 +18,8 @@ def pick_engine(common: Common, output: Output) -> LocalEngine:
     from ernie_cli.engines.local import LocalEngine
     from ernie_cli.runtime.checkpoint import NANO, find
 
+    if common.model == "":
+        raise UsageError("The name of the model is empty.", "Leave --model (and ERNIE_MODEL) out for the built-in one.")
     if common.model is None:
         output.note(f"Using the built-in {NANO}; it knows little of the world (see --model).")
     return LocalEngine(find(common.model or NANO), common.device)

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ernie_cli.cli.options import Format
+from ernie_cli.cli.options import Format, FormatOption, JsonOption, QuietOption
 from ernie_cli.cli.output import Output, Style
-from ernie_cli.cli.pull import FormatOption, JsonOption, QuietOption
 from ernie_cli.errors import EXIT_INTERRUPTED, ModelError, UsageError
 
 if TYPE_CHECKING:
     from ernie_cli.runtime.checkpoint import Checkpoint
-    from ernie_cli.runtime.hub import Snapshot
+    from ernie_cli.runtime.snapshots import Snapshot
     from ernie_cli.runtime.verify import Problem
+    from ernie_cli.tasks.results import ShowResult
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="ernie-nano, owner/name[@revision], or a folder.")]
 PRECISIONS = {"bfloat16": "bf16", "float16": "fp16", "float32": "fp32"}
@@ -54,12 +54,13 @@ def list_(format: FormatOption = Format.text, json: JsonOption = False) -> None:
     [bold]ernie models list --json | jq -r '.models[].path'[/bold]
     """
     from ernie_cli.runtime.checkpoint import NANO, NANO_FOLDER
-    from ernie_cli.runtime.hub import size_text, snapshots
+    from ernie_cli.runtime.snapshots import size_text, snapshots
 
     entries = [_entry(NANO, NANO_FOLDER), *(_entry(found.repo, found.folder, found) for found in snapshots())]
     if json or format is Format.json:
-        listed = [asdict(entry) for entry in entries]
-        Output().data({"version": 1, "command": "models list", "models": listed})
+        from ernie_cli.tasks.results import ModelInfo, ModelsResult
+
+        Output().result(ModelsResult(models=tuple(ModelInfo(**asdict(entry)) for entry in entries)))
         return
     rows = [
         (
@@ -79,7 +80,7 @@ def show(name: NameArgument, format: FormatOption = Format.text, json: JsonOptio
     found, snapshot = _found(name)
     entry, facts = _entry(found.name, found.folder, snapshot), _facts(found)
     if json or format is Format.json:
-        Output().data({"version": 1, "command": "models show", **asdict(entry), **facts})
+        Output().result(_shown(entry, facts))
     else:
         Output().table(("", ""), _told(entry, facts))
 
@@ -97,7 +98,7 @@ def verify(
 
     [bold]ernie models verify ernie-nano --deep[/bold]
     """
-    from ernie_cli.runtime.hub import fetching
+    from ernie_cli.runtime.snapshots import fetching
     from ernie_cli.runtime.verify import check
 
     output, as_json = Output(Style(quiet=quiet)), json or format is Format.json
@@ -108,9 +109,10 @@ def verify(
     elif deep:
         output.note("The hub's checksums are known only for what ernie pull fetched; none were compared.")
     if as_json:
-        about = {"name": found.name, "path": str(found.folder), "deep": deep}
-        told = [asdict(problem) for problem in problems]
-        output.data({"version": 1, "command": "models verify", **about, "problems": told})
+        from ernie_cli.tasks.results import ProblemInfo, VerifyResult
+
+        told = tuple(ProblemInfo(**asdict(problem)) for problem in problems)
+        output.result(VerifyResult(name=found.name, path=str(found.folder), deep=deep, problems=told))
     for problem in () if as_json else problems:
         output.text(problem.what)
         output.note(f"  {problem.hint}")
@@ -143,14 +145,14 @@ def rm(
 
     [bold]ernie models rm ERNIE-4.5-VL-28B-A3B-Thinking[/bold]
     """
-    from ernie_cli.runtime import hub
     from ernie_cli.runtime.checkpoint import NANO
+    from ernie_cli.runtime.snapshots import locate, remove, size_text
 
     output = Output(Style(quiet=quiet))
     if name == NANO:
         raise UsageError(f"{NANO} is part of this program.", "Only what ernie pull fetched can be removed.")
     try:
-        chosen = hub.locate(name)
+        chosen = locate(name)
     except ModelError:
         if not Path(name).expanduser().is_dir():
             raise
@@ -158,16 +160,16 @@ def rm(
             f"{name} is a folder, and no name of a model in the cache.",
             "Only what ernie pull fetched is removed here; delete the folder yourself.",
         ) from None
-    size, execute = hub.remove(chosen)
+    size, execute = remove(chosen)
     described = f"{chosen[0].repo} ({', '.join(snapshot.commit[:12] for snapshot in chosen)})"
-    agreed = yes or output.agrees(f"Remove {described} and free {hub.size_text(size)}?", otherwise=False)
+    agreed = yes or output.agrees(f"Remove {described} and free {size_text(size)}?", otherwise=False)
     if agreed is None:
         raise UsageError(f"Removing {name} needs a yes, and there is no terminal to ask on.", "Add --yes.")
     if not agreed:
         output.note("Nothing was removed.")
         raise typer.Exit(EXIT_INTERRUPTED)
     execute()
-    output.note(f"Removed {described}; {hub.size_text(size)} freed.")
+    output.note(f"Removed {described}; {size_text(size)} freed.")
 
 
 COMMANDS: dict[str, Callable[..., None]] = {"list": list_, "show": show, "verify": verify, "path": path, "rm": rm}
@@ -176,7 +178,7 @@ COMMANDS: dict[str, Callable[..., None]] = {"list": list_, "show": show, "verify
 def _found(name: str) -> tuple[Checkpoint, Snapshot | None]:
     """The checkpoint, whole or not, and its snapshot if it lies in the cache."""
     from ernie_cli.runtime.checkpoint import find
-    from ernie_cli.runtime.hub import snapshots
+    from ernie_cli.runtime.snapshots import snapshots
 
     found = find(name, whole=False)
     return found, next((snapshot for snapshot in snapshots() if snapshot.folder == found.folder), None)
@@ -241,8 +243,21 @@ def _facts(checkpoint: Checkpoint) -> dict[str, Any]:
     }
 
 
+def _shown(entry: Entry, facts: dict[str, Any]) -> ShowResult:
+    from pydantic import ValidationError
+
+    from ernie_cli.tasks.results import ShowResult
+
+    try:
+        return ShowResult(**asdict(entry), **facts)
+    except ValidationError as odd:
+        wrong = odd.errors()[0]
+        what = f"{'.'.join(map(str, wrong['loc']))}: {wrong['msg']}"
+        raise ModelError(f"{entry.path}/config.json states something odd ({what}).", "Fetch this file again.") from odd
+
+
 def _told(entry: Entry, facts: dict[str, Any]) -> list[tuple[str, str]]:
-    from ernie_cli.runtime.hub import size_text
+    from ernie_cli.runtime.snapshots import size_text
 
     experts = " + ".join(f"{count} {kind}" for count, kind in zip(facts["experts"], ("text", "vision"), strict=False))
     return [
@@ -262,18 +277,19 @@ def _told(entry: Entry, facts: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _compare(snapshot: Snapshot, known: set[str], output: Output) -> list[Problem]:
     """The files whose content is not what the hub says; those known to be broken are not read."""
-    from ernie_cli.runtime import hub
+    from ernie_cli.runtime.hub import checksums
+    from ernie_cli.runtime.snapshots import fetching, matches
     from ernie_cli.runtime.verify import Problem
 
-    checksums = {name: checksum for name, checksum in hub.checksums(snapshot).items() if name not in known}
-    files = [file for file in sorted(snapshot.folder.iterdir()) if file.is_file() and file.name in checksums]
+    stated = {name: checksum for name, checksum in checksums(snapshot).items() if name not in known}
+    files = [file for file in sorted(snapshot.folder.iterdir()) if file.is_file() and file.name in stated]
     problems = []
     with output.progress(len(files), sum(file.stat().st_size for file in files)) as bar:
         for file in files:
             bar.begin(file.name, file.stat().st_size)
-            if not hub.matches(file, checksums[file.name], bar.advance):
+            if not matches(file, stated[file.name], bar.advance):
                 # Its link alone would not do: the cache would find the same blob again.
-                hint = f"Delete {file.resolve()} and run: {hub.fetching(snapshot)}"
+                hint = f"Delete {file.resolve()} and run: {fetching(snapshot)}"
                 problems.append(Problem(file.name, f"{file.name} is not the file on the hub (checksum).", hint))
             bar.end()
     return problems

@@ -1,13 +1,14 @@
-"""The options every command shares, declared once.
+"""The options that commands share, declared once.
 
-A command declares its own parameters and a last one, `common: Common`; `with_common` gives it all of these options in
-its place. A flag beats its `ERNIE_*` variable, which beats the config file, which beats the default.
+A command that asks the model declares its own parameters and a last one, `common: Common`; `with_common` gives it all
+of these options in its place. The others take the few they need by their aliases. A flag beats its `ERNIE_*` variable,
+which beats the config file, which beats the default.
 """
 
 # No `from __future__ import annotations` here: Typer wants them as objects, and reading them back from strings is slow.
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import Field, dataclass, fields
 from enum import Enum
 from functools import wraps
 from pathlib import Path
@@ -32,6 +33,19 @@ class Format(str, Enum):
 
     text = "text"
     json = "json"
+
+
+FormatOption = Annotated[
+    Format, typer.Option("--format", "-f", help="text or json.", envvar="ERNIE_FORMAT", show_envvar=False)
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="The same as --format json.")]
+VerboseOption = Annotated[
+    bool,
+    typer.Option("--verbose", "-v", help="Say what was chosen and why.", envvar="ERNIE_VERBOSE", show_envvar=False),
+]
+QuietOption = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Only the result and errors.", envvar="ERNIE_QUIET", show_envvar=False)
+]
 
 
 def option(panel: str, help: str, *names: str, variable: bool = True, **more: Any) -> Any:
@@ -63,7 +77,7 @@ class Common:
     repetition_penalty: Annotated[
         float | None, option(ANSWER, "Above 1: what was said already is less likely.", min=0.01)
     ] = None
-    seed: Annotated[int | None, option(ANSWER, "The same seed draws the same text.")] = None
+    seed: Annotated[int | None, option(ANSWER, "The same seed draws the same text.", min=0, max=2**63 - 1)] = None
     format: Annotated[Format, option(OUTPUT, "text or json.", "--format", "-f")] = Format.text
     json: Annotated[bool, option(OUTPUT, "The same as --format json.", "--json", variable=False)] = False
     output: Annotated[
@@ -79,6 +93,12 @@ class Common:
     def as_json(self) -> bool:
         """Whether JSON was asked for, in either way."""
         return self.json or self.format is Format.json
+
+
+def may_be_set(field: Field[Any]) -> bool:
+    """Whether an option has a variable and a place in the config file; those that belong to one run have not."""
+    annotation: Any = field.type
+    return annotation.__metadata__[0].envvar is not None
 
 
 def with_common(command: Callable[..., None]) -> Callable[..., None]:

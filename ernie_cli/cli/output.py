@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, TextIO, TypeAlias
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.live import Live
 
-    from ernie_cli.errors import ErnieError
+    from ernie_cli.errors import ErnieError, InputError
     from ernie_cli.messages import Event, Finish
 
 ShowThinking: TypeAlias = Literal["auto", "always", "never"]
@@ -84,12 +84,6 @@ class Output:
         """A JSON object: indented on a terminal, one line otherwise."""
         self.text(result.model_dump_json(indent=2 if self._stdout_is_terminal else None))
 
-    def data(self, value: Mapping[str, object]) -> None:
-        """A JSON object that comes from no model: indented on a terminal, one line otherwise."""
-        import json
-
-        self.text(json.dumps(value, ensure_ascii=False, indent=2 if self._stdout_is_terminal else None))
-
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]], *, below: int = 0) -> None:
         """Aligned columns on a terminal, each row's last `below` cells in lines below it; tabs between otherwise.
 
@@ -138,7 +132,7 @@ class Output:
 
     def play(self, events: Iterable[Event], *, show_answer: bool = True, markdown: bool = True) -> Reply:
         """Shows the events as they come and returns the whole; `markdown` is rendered only on a terminal."""
-        from ernie_cli.messages import Answer, Finish, Note, Thinking
+        from ernie_cli.messages import Answer, Finish, Note, Thinking, ToolCall
 
         thinking: list[str] = []
         answer: list[str] = []
@@ -158,6 +152,8 @@ class Output:
                         show.write(event.text)
                     elif isinstance(event, Note):
                         self.note(event.text)
+                    elif isinstance(event, ToolCall):
+                        self.note(f"The model asked for the tool {event.name}, which was not run.")
                     elif isinstance(event, Finish):
                         finish = event
             finally:
@@ -361,22 +357,42 @@ def _console(stream: TextIO) -> Console:
     return Console(file=stream)
 
 
+def check_writable(*paths: Path | None) -> None:
+    """Raises InputError for a file that could not be written, before any work is done for it."""
+    for path in paths:
+        if path is not None and not os.access(path if path.exists() else path.parent, os.W_OK):
+            raise _not_writable(path, "no such folder, or no permission")
+
+
 def write_whole(path: Path, data: str | bytes) -> None:
-    """Writes a file whole or not at all: under a temporary name beside it, then renamed. Raises InputError."""
+    """Writes a file whole or not at all: under a temporary name beside it, then renamed. Raises InputError.
+
+    A device or pipe, such as /dev/null, is written to as it is.
+    """
     import tempfile
 
-    from ernie_cli.errors import InputError
-
+    content = data.encode() if isinstance(data, str) else data
+    temporary: Path | None = None
     try:
+        if path.exists() and not path.is_file():
+            path.write_bytes(content)
+            return
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
             temporary = Path(file.name)
-            file.write(data.encode() if isinstance(data, str) else data)
+            file.write(content)
         # A temporary file is the owner's alone; the result should have the mode any new file gets.
         mask = os.umask(0)
         os.umask(mask)
         temporary.chmod(0o666 & ~mask)
         temporary.replace(path)
     except OSError as failed:
-        raise InputError(
-            f"{path} cannot be written: {failed.strerror or failed}.", "Choose another place with --output."
-        ) from failed
+        raise _not_writable(path, failed.strerror or str(failed)) from failed
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def _not_writable(path: Path, why: str) -> InputError:
+    from ernie_cli.errors import InputError
+
+    return InputError(f"{path} cannot be written: {why}.", "Choose another place for it.")

@@ -6,20 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ernie_cli.cli.options import Format
+from ernie_cli.cli.options import Format, FormatOption, JsonOption, QuietOption, VerboseOption
 from ernie_cli.cli.output import Output, Style
 from ernie_cli.errors import EXIT_INTERRUPTED
 
 if TYPE_CHECKING:
     from ernie_cli.runtime.hub import Plan
-
-FormatOption = Annotated[
-    Format, typer.Option("--format", "-f", help="text or json.", envvar="ERNIE_FORMAT", show_envvar=False)
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="The same as --format json.")]
-QuietOption = Annotated[
-    bool, typer.Option("--quiet", "-q", help="Only the result and errors.", envvar="ERNIE_QUIET", show_envvar=False)
-]
 
 
 def pull(
@@ -34,6 +26,7 @@ def pull(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list the files, * for those to fetch.")] = False,
     format: FormatOption = Format.text,
     json: JsonOption = False,
+    verbose: VerboseOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Fetch a checkpoint, as far as it is not here yet; its folder comes on stdout.
@@ -48,32 +41,32 @@ def pull(
     [bold]ernie pull baidu/ERNIE-4.5-VL-28B-A3B-Thinking --revision main --yes[/bold]
     """
     from ernie_cli.runtime import hub
+    from ernie_cli.runtime.snapshots import DEFAULT_REVISION, size_text
 
-    output = Output(Style(quiet=quiet))
+    output = Output(Style(verbose=verbose, quiet=quiet))
+    output.detail(hub.surroundings())
     name, _, stated = (repo or hub.DEFAULT_REPO).partition("@")
-    plan = hub.plan(name, revision or stated or hub.DEFAULT_REVISION)
+    plan = hub.plan(name, revision or stated or DEFAULT_REVISION)
     _say(plan, output)
     hub.check_space(plan)
     as_json = json or format is Format.json
     if not dry_run:
         _fetch(plan, yes, output)
     elif not as_json:
-        rows = [("" if file.here else "*", file.name, hub.size_text(file.size)) for file in plan.files]
+        rows = [("" if file.here else "*", file.name, size_text(file.size)) for file in plan.files]
         output.table(("", "", ""), rows)
         return
     if as_json:
-        output.data(
-            {
-                **{"version": 1, "command": "pull", "repo": plan.repo, "revision": plan.commit},
-                **{"path": str(plan.folder), "files": len(plan.files), "bytes": plan.size},
-            }
-        )
+        from ernie_cli.tasks.results import PullResult
+
+        path, files = str(plan.folder), len(plan.files)
+        output.result(PullResult(repo=plan.repo, revision=plan.commit, path=path, files=files, bytes=plan.size))
     else:
         output.text(str(plan.folder))
 
 
 def _say(plan: Plan, output: Output) -> None:
-    from ernie_cli.runtime.hub import size_text
+    from ernie_cli.runtime.snapshots import size_text
 
     output.note(f"{plan.repo}, revision {plan.revision}")
     if plan.revision != plan.commit:
@@ -94,8 +87,9 @@ def _say(plan: Plan, output: Output) -> None:
 
 def _fetch(plan: Plan, yes: bool, output: Output) -> None:
     from ernie_cli.runtime import hub
+    from ernie_cli.runtime.snapshots import size_text
 
-    if plan.missing and not yes and output.agrees(f"Fetch {hub.size_text(plan.need)}?", otherwise=True) is False:
+    if plan.missing and not yes and output.agrees(f"Fetch {size_text(plan.need)}?", otherwise=True) is False:
         output.note("Nothing was fetched.")
         raise typer.Exit(EXIT_INTERRUPTED)
     try:

@@ -11,9 +11,12 @@ from ernie_cli.cli.output import Output
 
 
 class Name(str, Enum):
-    """The commands that print JSON."""
+    """The commands whose JSON has a schema to print; `models` is for the list."""
 
     ask = "ask"
+    pull = "pull"
+    models = "models"
+    verify = "verify"
 
 
 def schema(name: Annotated[Name, typer.Argument(help="The command whose JSON is meant.")]) -> None:
@@ -25,5 +28,10 @@ def schema(name: Annotated[Name, typer.Argument(help="The command whose JSON is 
 
     from ernie_cli.tasks import results
 
-    shapes = {Name.ask: results.AskResult}
+    shapes: dict[Name, type[results.Result]] = {
+        Name.ask: results.AskResult,
+        Name.pull: results.PullResult,
+        Name.models: results.ModelsResult,
+        Name.verify: results.VerifyResult,
+    }
     Output().text(json.dumps(shapes[name].model_json_schema(), indent=2))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ def schema_option(argument: str) -> dict[str, Any]:
     """The schema given inline, in the short form, or as the name of a `.json` file. Raises UsageError."""
     from ernie_cli.tasks.structured import schema_of
 
-    if argument.lstrip().startswith("{") or not argument.endswith(".json"):
+    if argument.lstrip().startswith("{") or not (argument.endswith(".json") or os.path.isfile(argument)):
         return schema_of(argument)
     try:
         return schema_of(Path(argument).read_text(encoding="utf-8"))

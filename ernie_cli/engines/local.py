@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ernie_cli.engines import Options
+from ernie_cli.errors import ModelError
 from ernie_cli.messages import Event, Message
 from ernie_cli.runtime.checkpoint import Checkpoint
 
@@ -61,7 +62,15 @@ class LocalEngine:
         limits = Limits(options.max_tokens or stated.get("max_new_tokens") or DEFAULT_MAX_TOKENS, options.think_budget)
         sampling = _sampling(options, stated)
         load_s, self._load_s = self._load_s, 0.0
-        yield from generate(model, inputs, sampling, limits, constraint=constraint, load_s=load_s)
+        import torch
+
+        try:
+            yield from generate(model, inputs, sampling, limits, constraint=constraint, load_s=load_s)
+        except torch.OutOfMemoryError as full:
+            raise ModelError(
+                f"{self.model} ran out of memory on {model.device}.",
+                "Use smaller pictures (--max-pixels), fewer of them, or --device cpu.",
+            ) from full
 
     def _constraint(self, schema: dict[str, Any]) -> JsonConstraint:
         from ernie_cli.runtime.constraint import JsonConstraint

@@ -122,7 +122,7 @@ def find(model: str, *, whole: bool = True) -> Checkpoint:
     folder = Path(model).expanduser()
     if folder.is_dir():
         return Checkpoint(folder, folder.resolve().name)
-    from ernie_cli.runtime.hub import locate, require_whole
+    from ernie_cli.runtime.snapshots import locate, require_whole
 
     snapshot = locate(model)[0]
     if whole:

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 # One way to write each value: nothing to gain from free white space but room for endless blanks.
 LAYOUT: JsonCompileOptions = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
-# Tried in this order when an answer has to be brought to its end. Inside a string, only what begins with a quote ends
-# anything, so that comes first; a comma leads on to what is still required.
-CLOSERS = ('"}]}', '"}]', '"]}', '"}', '"]', '"', "}]}", "}]", "]}", "}", "]", ", ", ",", "null", "false", "0")
+# Tried in this order when an answer has to be brought to its end. Inside a string only a quote ends anything, so that
+# comes first, and alone: with more behind it, it could as well open a string. A comma leads on to what is required yet.
+CLOSERS = ('"', "}]}", "}]", "]}", "}", "]", ", ", ",", "null", "false", "0")
 
 
 class _Vocabulary:

@@ -118,7 +118,12 @@ class Writer:
             return self._sampler.pick(decoding.logits)
         reserve = min(JSON_RESERVE, self._limits.max_tokens // 4)
         short = self._limits.max_tokens - self.thought - self.answer <= reserve
-        allowed = self._constraint.closing() if short or self._closing_json else self._constraint.allowed()
+        allowed = self._constraint.allowed()
+        if short or self._closing_json:
+            closing = self._constraint.closing()
+            if short and closing.sum() < allowed.sum():
+                self.reason = "length"  # from here on it is not the model that decides
+            allowed = closing
         token = self._sampler.pick(decoding.logits, allowed)
         self._constraint.push(token)
         return token

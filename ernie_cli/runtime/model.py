@@ -121,7 +121,13 @@ def load(checkpoint: Checkpoint, device: str = "auto") -> Model:
     if place == "cpu" and native.num_parameters() < SMALL:
         # A small model's steps are too short to be worth sharing: one thread decodes many times faster than several.
         torch.set_num_threads(1)
-    return Model(checkpoint, native.eval().to(place))
+    try:
+        return Model(checkpoint, native.eval().to(place))
+    except torch.OutOfMemoryError as full:
+        size = native.get_memory_footprint() / 1e9
+        raise ModelError(
+            f"{checkpoint.name} needs {size:.1f} GB and does not fit on {place}.", "Use a larger card, or --device cpu."
+        ) from full
 
 
 def pick_device(device: str) -> str:

@@ -17,11 +17,11 @@ from ernie_cli.messages import Answer, Note, Thinking, ToolCall
 
 OPEN_THOUGHT, CLOSE_THOUGHT = "<think>", "</think>"
 OPEN_CALL, CLOSE_CALL = "<tool_call>", "</tool_call>"
-WRAPPERS = ("<response>", "</response>")
+OPEN_WRAPPER, CLOSE_WRAPPER = "<response>", "</response>"
 State: TypeAlias = Literal["thought", "answer", "call"]
 TAGS: dict[State, tuple[str, ...]] = {
     "thought": (CLOSE_THOUGHT,),
-    "answer": (OPEN_CALL, OPEN_THOUGHT, *WRAPPERS),
+    "answer": (OPEN_CALL, OPEN_THOUGHT, OPEN_WRAPPER, CLOSE_WRAPPER),
     "call": (CLOSE_CALL,),
 }
 Piece: TypeAlias = Thinking | Answer | ToolCall | Note
@@ -36,6 +36,7 @@ class OutputGrammar:
         self._tags = TAGS | {"answer": ()} if verbatim_answer else TAGS
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         self._held = ""
+        self._wrapped = False
         self._begun = False  # whether the present part has shown anything but white space
 
     def feed(self, data: bytes) -> Iterator[Piece]:
@@ -63,11 +64,21 @@ class OutputGrammar:
             yield from self._emit(ready)
 
     def _first_tag(self) -> tuple[str, str, str] | None:
-        places = [(place, tag) for tag in self._tags[self.state] if (place := self._held.find(tag)) >= 0]
+        places = [
+            (place, tag)
+            for tag in self._tags[self.state]
+            if (place := self._held.find(tag)) >= 0 and self._counts(tag, self._held[:place])
+        ]
         if not places:
             return None
         place, tag = min(places)
         return self._held[:place], tag, self._held[place + len(tag) :]
+
+    def _counts(self, tag: str, before: str) -> bool:
+        """Whether a tag is one. An answer may speak of tags, so what opens something has to stand at its beginning."""
+        if tag in (OPEN_THOUGHT, OPEN_WRAPPER):
+            return not self._begun and not before.strip()
+        return self._wrapped if tag == CLOSE_WRAPPER else True
 
     def _close(self, before: str, tag: str) -> Iterator[Piece]:
         if tag == CLOSE_CALL:
@@ -81,6 +92,8 @@ class OutputGrammar:
             self.state = "call"
         elif tag == OPEN_THOUGHT:
             self.state, self._begun = "thought", False
+        elif tag == OPEN_WRAPPER:
+            self._wrapped = True
 
     def _emit(self, text: str) -> Iterator[Piece]:
         if not self._begun:

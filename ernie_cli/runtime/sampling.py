@@ -72,5 +72,5 @@ class Sampler:
 def _nucleus(probabilities: Tensor, top_p: float) -> Tensor:
     """Zeroes all but the smallest set of likeliest tokens whose sum reaches `top_p` (Holtzman et al., 2019)."""
     ordered, ids = probabilities.sort(descending=True)
-    ordered[ordered.cumsum(-1) - ordered >= top_p] = 0
+    ordered[1:][(ordered.cumsum(-1) - ordered >= top_p)[1:]] = 0
     return torch.zeros_like(probabilities).scatter(0, ids, ordered)

@@ -46,15 +46,19 @@ def read(answer: str, schema: dict[str, Any]) -> Any:
     import jsonschema
 
     hint = "Ask again, or with --max-tokens for a longer answer."
-    found = find_json(answer)
-    if found is None or not found.complete:
-        raise AnswerError("The answer is not complete JSON.", hint)
+    try:
+        value = json.loads(answer)
+    except ValueError:
+        found = find_json(answer)
+        if found is None or not found.complete:
+            raise AnswerError("The answer is not complete JSON.", hint) from None
+        value = found.value
     checker = jsonschema.validators.validator_for(schema)(schema)
-    error = jsonschema.exceptions.best_match(checker.iter_errors(found.value))
+    error = jsonschema.exceptions.best_match(checker.iter_errors(value))
     if error is not None:
         where = "/".join(map(str, error.absolute_path)) or "the top"
         raise AnswerError(f"The answer does not fit the schema: at {where}, {error.message}.", hint)
-    return found.value
+    return value
 
 
 def repair(asked: Sequence[Message], answer: str, error: AnswerError) -> list[Message]:

@@ -75,6 +75,10 @@ def test_a_broken_config_file_is_a_usage_error(ernie: Ernie, config: Path, conte
     assert told in result.stderr
 
 
+def test_an_empty_model_name_is_a_usage_error(ernie: Ernie) -> None:
+    assert ernie("ask", "q", "--model", "").exit_code == 2
+
+
 def test_an_unknown_model_exits_4(ernie: Ernie, tmp_path: Path) -> None:
     missing = ernie("ask", "q", "--model", "nowhere/nothing")
     assert missing.exit_code == 4

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import Result
 
 from ernie_cli.errors import ModelError
-from ernie_cli.messages import Answer, Finish, Note, Picture, Text, Thinking
+from ernie_cli.messages import Answer, Finish, Note, Picture, Text, Thinking, ToolCall
 
 from .conftest import FINISH, FakeEngine
 
@@ -76,10 +76,21 @@ def test_the_answer_can_go_to_a_file(ernie: Ernie, fake: FakeEngine, tmp_path: P
     assert [path.name for path in tmp_path.iterdir()] == ["answer.txt"]
 
 
-def test_an_output_that_cannot_be_written_is_an_error(ernie: Ernie, fake: FakeEngine, tmp_path: Path) -> None:
-    result = ernie("ask", "What color?", "-o", tmp_path / "no" / "answer.txt")
+@pytest.mark.parametrize("option", ["--output", "--thinking-file"])
+def test_a_file_that_cannot_be_written_is_told_before_any_work(
+    ernie: Ernie, fake: FakeEngine, tmp_path: Path, option: str
+) -> None:
+    result = ernie("ask", "What color?", option, tmp_path / "no" / "answer.txt")
     assert result.exit_code == 3
     assert "cannot be written" in result.stderr
+    assert fake.asked == []
+
+
+def test_an_empty_answer_exits_5(ernie: Ernie, fake: FakeEngine) -> None:
+    fake.queue = [[Thinking("Hm."), ToolCall("zoom", {}), FINISH]]
+    result = ernie("ask", "What is it?")
+    assert result.exit_code == 5
+    assert "asked for the tool zoom" in result.stderr
 
 
 def test_a_cut_off_answer_is_printed_and_exits_6(ernie: Ernie, fake: FakeEngine) -> None:
@@ -130,15 +141,29 @@ def test_a_dry_run_sends_nothing(ernie: Ernie, fake: FakeEngine) -> None:
     assert fake.asked == []
 
 
-@pytest.mark.parametrize("arguments", [["-"], [""], ["  "]])
+def test_a_long_question_in_any_script_is_no_file_name(ernie: Ernie, fake: FakeEngine) -> None:
+    assert ernie("ask", "图片里有什么" * 40).stdout == "red\n"
+
+
+def test_a_dry_run_can_be_json(ernie: Ernie, fake: FakeEngine) -> None:
+    assert json.loads(ernie("ask", "q", "--dry-run", "--json").stdout)["prompt"] == "what would be sent"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["-"], [""], ["  "], ["https://example.org/a.png"], ["-", "-"], ["q", "--seed", "-1"]],
+)
 def test_a_missing_question_is_a_usage_error(ernie: Ernie, fake: FakeEngine, arguments: list[str]) -> None:
     result = ernie("ask", *arguments)
     assert result.exit_code == 2
-    assert result.stderr.startswith("Error: ")
+    assert "rror" in result.stderr
 
 
-def test_a_picture_without_a_question_is_a_usage_error(ernie: Ernie, fake: FakeEngine, picture: Path) -> None:
-    result = ernie("ask", picture)
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_picture_without_a_question_is_a_usage_error(
+    ernie: Ernie, fake: FakeEngine, picture: Path, count: int
+) -> None:
+    result = ernie("ask", *[picture] * count)
     assert result.exit_code == 2
     assert "no question" in result.stderr
 

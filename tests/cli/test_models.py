@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from jsonschema import validate
 from typer.testing import Result
 
 from ernie_cli.runtime.checkpoint import NANO_FOLDER
@@ -117,6 +118,13 @@ def test_show_of_what_is_no_checkpoint(ernie: Ernie, tmp_path: Path, config: str
     assert told in shown.stderr
 
 
+def test_show_as_json_of_a_config_with_odd_values_is_told(ernie: Ernie, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"model_type": "ernie4_5_moe_vl", "num_hidden_layers": "many"}')
+    shown = ernie("models", "show", tmp_path, "--json")
+    assert (shown.exit_code, shown.stdout) == (4, "")
+    assert "layers" in shown.stderr
+
+
 # verify
 
 
@@ -178,6 +186,13 @@ def test_without_deep_nothing_is_asked(ernie: Ernie, hub: FakeHub, folder: Path,
     for arguments in (["verify", REPO], ["list"], ["show", REPO], ["path", REPO], ["rm", REPO, "--yes"]):
         assert ernie("models", *arguments).exit_code == 0
     assert hub.log == []
+
+
+@pytest.mark.parametrize(("name", "arguments"), [("models", ["list"]), ("verify", ["verify", REPO])])
+def test_the_schema_is_that_of_what_is_printed(ernie: Ernie, folder: Path, name: str, arguments: list[str]) -> None:
+    schema = json.loads(ernie("schema", name).stdout)
+    validate(json.loads(ernie("models", *arguments, "--json").stdout), schema)
+    assert schema["additionalProperties"] is False
 
 
 # path

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from jsonschema import validate
 from typer.testing import Result
 
 from ..runtime.test_hub import FILES, FIRST, NAMES, REPO, FakeHub, serving_hub  # noqa: F401
@@ -39,6 +40,25 @@ def test_as_json(ernie: Ernie, hub: FakeHub) -> None:
     assert json.loads(done.stdout) == about | {"path": path, "files": 10, "bytes": SIZE}
     assert (done.stdout.count("\n"), done.stderr) == (1, "")
     assert ernie("pull", REPO, "--format", "json", "-q").stdout == done.stdout
+
+
+def test_verbose_says_which_hub_and_cache_and_no_token(
+    ernie: Ernie, hub: FakeHub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    cache = tmp_path / "hf" / "hub"
+    told = [ernie("pull", REPO, "--dry-run", "-v").stderr]
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    told.append(ernie("pull", REPO, "--dry-run", "-v").stderr)
+    for stderr, token in zip(told, ("no", "a"), strict=True):
+        assert stderr.splitlines()[0] == f"Hub {hub.endpoint}, {token} token, cache {cache}"
+    assert "hf_secret" not in told[1]
+    assert hub.endpoint not in ernie("pull", REPO, "--dry-run").stderr
+
+
+def test_the_schema_is_that_of_what_is_printed(ernie: Ernie, hub: FakeHub) -> None:
+    schema = json.loads(ernie("schema", "pull").stdout)
+    validate(json.loads(ernie("pull", REPO, "--json", "-q").stdout), schema)
+    assert schema["additionalProperties"] is False
 
 
 def test_a_dry_run_fetches_nothing(ernie: Ernie, hub: FakeHub) -> None:

@@ -48,6 +48,21 @@ def test_without_json_the_answer_itself_is_printed(ernie: Ernie, fake: FakeEngin
     assert ernie("ask", "q", "--schema", "name, total number").stdout == f"{GOOD}\n"
 
 
+@pytest.mark.parametrize(
+    ("answer", "value"),
+    [
+        ('"red"', "red"),
+        ("7", 7),
+        ('{"note": "<think>a</think> [1]"}', {"note": "<think>a</think> [1]"}),
+        ("1" * 30, int("1" * 30)),
+    ],
+)
+def test_json_that_is_right_is_taken_as_it_is(ernie: Ernie, fake: FakeEngine, answer: str, value: object) -> None:
+    fake.queue = [[Answer(answer), FINISH]]
+    result = ernie("ask", "q", "--schema", "{}", "--json")
+    assert json.loads(result.stdout)["data"] == value
+
+
 @pytest.mark.parametrize("schema", ["{", "[1]", '{"type": "nonsense"}', "name nonsense", "nothing.json", "a,,b"])
 def test_what_is_no_schema_is_a_usage_error(ernie: Ernie, fake: FakeEngine, schema: str) -> None:
     result = ernie("ask", "q", "--schema", schema)

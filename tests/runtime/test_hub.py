@@ -1,4 +1,4 @@
-"""Fetching from a hub that runs here, and what is then found in the cache."""
+"""Fetching from a hub that runs here."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ import pytest
 
 from ernie_cli.errors import ModelError, UsageError
 from ernie_cli.runtime import hub as fetching
-from ernie_cli.runtime.checkpoint import NANO, NANO_FOLDER, find
+from ernie_cli.runtime.checkpoint import find
 
 REPO = "baidu/ERNIE-Tiny"
 FIRST, SECOND = "a" * 40, "b" * 40
@@ -186,9 +186,6 @@ class Watched:
 
 def pulled(revision: str = "main") -> Path:
     return fetching.fetch(fetching.plan(REPO, revision), Watched())
-
-
-# Fetching
 
 
 def test_only_the_wanted_files_are_asked_for_config_first_and_weights_last(hub: FakeHub) -> None:
@@ -408,63 +405,3 @@ def test_a_bar_for_the_hub_passes_bytes_on_and_draws_nothing(capfd: pytest.Captu
         reporter.update_progress(report, {})
     assert watched.bytes == 700
     assert capfd.readouterr().err == ""
-
-
-# What is on this machine
-
-
-def test_names_of_what_is_here(hub: FakeHub) -> None:
-    folder = pulled()
-    for name in (REPO, "ernie-tiny", f"{REPO}@main", f"ERNIE-Tiny@{FIRST[:8]}", str(folder)):
-        assert find(name).folder == folder
-    assert find("ernie-tiny").name == REPO
-    assert find(NANO).folder == NANO_FOLDER
-
-
-@pytest.mark.parametrize(
-    ("name", "hint"),
-    [
-        ("someone/else", "Fetch it with: ernie pull someone/else"),
-        ("someone/else@v2", "Fetch it with: ernie pull someone/else --revision v2"),
-        ("erni-tiny", "Did you mean baidu/ERNIE-Tiny"),
-        ("ernie-nan", "Did you mean ernie-nano"),
-        ("./here/or/there", "Give the folder of a checkpoint"),
-        (f"{REPO}@v2", f"ernie pull {REPO} --revision v2"),
-    ],
-)
-def test_names_of_what_is_not_here(hub: FakeHub, name: str, hint: str) -> None:
-    pulled()
-    hub.log.clear()
-    with pytest.raises(ModelError) as told:
-        find(name)
-    assert hint in told.value.hint
-    assert hub.log == []
-
-
-def test_a_name_two_owners_have_is_told(hub: FakeHub) -> None:
-    import shutil
-
-    home = pulled().parents[1]
-    shutil.copytree(home, home.with_name("models--other--ERNIE-Tiny"), symlinks=True)
-    with pytest.raises(ModelError, match="may mean baidu/ERNIE-Tiny or other/ERNIE-Tiny"):
-        find("ernie-tiny")
-
-
-def test_other_models_in_the_cache_are_not_ours(hub: FakeHub) -> None:
-    home = pulled().parents[1]
-    other = home.with_name("models--google--bert") / "snapshots" / FIRST
-    other.mkdir(parents=True)
-    (other / "config.json").write_text('{"model_type": "bert"}')
-    assert [snapshot.repo for snapshot in fetching.snapshots()] == [REPO]
-
-
-def test_checksums_come_from_the_hub_or_from_the_cache(hub: FakeHub) -> None:
-    pulled()
-    (snapshot,) = fetching.snapshots()
-    online = fetching.checksums(snapshot)
-    assert online.keys() == FILES.keys()
-    hub.refusal = (503, {})
-    assert fetching.checksums(snapshot) == online
-    for name, checksum in online.items():
-        assert fetching.matches(snapshot.folder / name, checksum, Watched().advance)
-    assert not fetching.matches(snapshot.folder / "LICENSE", online["README.md"], Watched().advance)

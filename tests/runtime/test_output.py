@@ -38,6 +38,7 @@ def joined(pieces: list[Piece]) -> tuple[str, str]:
         ("t\n</think>\n\nline one\n\nline two", "t", "line one\n\nline two"),
         ("日本\n</think>\n\n赤い円 🙂", "日本", "赤い円 🙂"),
         ("t\n</think>\n\nends in a <", "t", "ends in a <"),
+        ("t</think>Write `<response>x</response>` or `<think>`.", "t", "Write `<response>x</response>` or `<think>`."),
     ],
 )
 def test_every_way_of_cutting_gives_the_same(text: str, thought: str, answer: str) -> None:
@@ -51,7 +52,7 @@ def test_every_way_of_cutting_gives_the_same(text: str, thought: str, answer: st
 
 
 def test_no_piece_shows_part_of_a_tag_or_of_a_character() -> None:
-    text = "日本 think\n</think>\n\n円 <response>x</response>"
+    text = "日本 think\n</think>\n\n<response>円 x</response>"
     for piece in read(text, list(range(1, len(text.encode())))):
         assert isinstance(piece, Thinking | Answer)
         assert not {"<", "\ufffd", "/"} & set(piece.text)

@@ -29,6 +29,16 @@ def test_draws_follow_the_probabilities() -> None:
 def test_the_nucleus_is_the_smallest_set_that_reaches_top_p() -> None:
     assert set(draws(Sampling(1.0, top_p=0.6, seed=1))) == {0, 1}
     assert set(draws(Sampling(1.0, top_p=0.4, seed=1))) == {0}
+    assert set(draws(Sampling(1.0, top_p=0.0, seed=1))) == {0}
+
+
+def test_top_k_keeps_so_many() -> None:
+    assert set(draws(Sampling(1.0, top_k=3, seed=1))) == {0, 1, 2}
+
+
+def test_a_repetition_penalty_makes_what_was_said_less_likely() -> None:
+    sampler = Sampler(Sampling(repetition_penalty=3.0))
+    assert [sampler.pick(LOGITS) for _ in range(3)] == [0, 1, 2]
 
 
 def test_a_seed_repeats() -> None:

@@ -118,6 +118,7 @@ def test_json_at_the_token_limit_is_closed(nano: Checkpoint, say: Say) -> None:
     _, text, finish = run(model, Limits(300), JsonConstraint(vocabulary, nano.tokenizer, SCHEMA))
     assert isinstance(json.loads(text), list)
     assert finish.usage.reasoning_tokens + finish.usage.answer_tokens <= 300
+    assert finish.reason == "length"
 
 
 @pytest.mark.parametrize("budget", [0, 1, 17, 1000])
