@@ -2,38 +2,25 @@
 
 from __future__ import annotations
 
+import gc
+import inspect
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import fields
 from functools import wraps
+from importlib import import_module
 from typing import Annotated, Any
 
 import typer
 
 from ernie_cli import __version__
-from ernie_cli.cli import ask, models, pull, schema
 from ernie_cli.cli.config import read_config
 from ernie_cli.cli.options import Common, may_be_set, with_common
-from ernie_cli.cli.output import Output
 from ernie_cli.errors import EXIT_INTERRUPTED, EXIT_OK, ErnieError
 
-app = typer.Typer(
-    name="ernie",
-    no_args_is_help=True,
-    rich_markup_mode="rich",
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
-COMMANDS: dict[str, Callable[..., None]] = {
-    "ask": with_common(ask.ask),
-    "pull": pull.pull,
-    "models": models.models,
-    "schema": schema.schema,
-}
-# Commands that have commands of their own.
-GROUPS: dict[str, dict[str, Callable[..., None]]] = {"models": models.COMMANDS}
+# Each is a function of its name in a module of its name; a dict `COMMANDS` there holds commands of its own.
+COMMANDS = ("ask", "pull", "models", "schema")
 
 
 def main() -> None:
@@ -44,20 +31,54 @@ def main() -> None:
     if not (sys.stdout.isatty() and sys.stderr.isatty()):
         # On some build services typer colours its help even where nobody can see colours.
         os.environ.setdefault("_TYPER_FORCE_DISABLE_TERMINAL", "1")
-    app()
+    named = sys.argv[1:2]
+    build_app(named if set(named) & set(COMMANDS) else COMMANDS)()
 
 
-def guarded(command: Callable[..., None]) -> Callable[..., None]:
+def build_app(names: Iterable[str] = COMMANDS) -> typer.Typer:
+    """The program with the commands of these names: the one that is run is all it needs, and starts the sooner."""
+    app = typer.Typer(
+        name="ernie",
+        no_args_is_help=True,
+        rich_markup_mode="rich",
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(guarded(root, starting=True))
+    for name in names:
+        _register(app, name)
+    return app
+
+
+def _register(app: typer.Typer, name: str) -> None:
+    module = import_module(f"ernie_cli.cli.{name}")
+    command = getattr(module, name)
+    if "common" in inspect.signature(command).parameters:
+        command = with_common(command)
+    inner: dict[str, Callable[..., None]] = getattr(module, "COMMANDS", {})
+    if not inner:
+        app.command(name)(guarded(command))
+        return
+    group = typer.Typer(rich_markup_mode="rich")
+    group.callback(invoke_without_command=True)(guarded(command))
+    for inner_name, inner_command in inner.items():
+        group.command(inner_name)(guarded(inner_command))
+    app.add_typer(group, name=name)
+
+
+def guarded(command: Callable[..., None], *, starting: bool = False) -> Callable[..., None]:
     """The command with every way it can end turned into an exit code, and never a traceback (but for ERNIE_DEBUG)."""
 
     @wraps(command)
     def run(*args: Any, **given: Any) -> None:
+        if not starting:
+            gc.enable()
         try:
             command(*args, **given)
             sys.stdout.flush()
         except ErnieError as error:
             _unless_debugging(error)
-            Output().error(error)
+            _tell(error)
             raise typer.Exit(error.exit_code) from error
         except KeyboardInterrupt as stop:
             raise typer.Exit(EXIT_INTERRUPTED) from stop
@@ -71,10 +92,16 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
             _unless_debugging(unexpected)
             what = f"{type(unexpected).__name__}: {unexpected}".rstrip(": ")
             hint = "Set ERNIE_DEBUG=1 to see where, and please report it."
-            Output().error(ErnieError(f"Something unexpected happened ({what}).", hint))
+            _tell(ErnieError(f"Something unexpected happened ({what}).", hint))
             raise typer.Exit(ErnieError.exit_code) from unexpected
 
     return run
+
+
+def _tell(error: ErnieError) -> None:
+    from ernie_cli.cli.output import Output
+
+    Output().error(error)
 
 
 def _unless_debugging(error: BaseException) -> None:
@@ -84,12 +111,12 @@ def _unless_debugging(error: BaseException) -> None:
 
 def _print_version(asked: bool) -> None:
     if asked:
+        from ernie_cli.cli.output import Output
+
         Output().text(f"ernie {__version__}")
         raise typer.Exit
 
 
-@app.callback()
-@guarded
 def root(
     context: typer.Context,
     version: Annotated[
@@ -99,18 +126,3 @@ def root(
     """Ask ERNIE-4.5-VL-28B-A3B-Thinking about pictures, on your own machine."""
     settings = read_config(frozenset(field.name for field in fields(Common) if may_be_set(field)))
     context.default_map = dict.fromkeys(COMMANDS, settings)
-
-
-def _register(name: str, command: Callable[..., None]) -> None:
-    if name not in GROUPS:
-        app.command(name)(guarded(command))
-        return
-    group = typer.Typer(rich_markup_mode="rich")
-    group.callback(invoke_without_command=True)(guarded(command))
-    for inner, inner_command in GROUPS[name].items():
-        group.command(inner)(guarded(inner_command))
-    app.add_typer(group, name=name)
-
-
-for _name, _command in COMMANDS.items():
-    _register(_name, _command)

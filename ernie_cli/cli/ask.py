@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ernie_cli.cli.engine import options_of, pick_engine
 from ernie_cli.cli.options import Common
-from ernie_cli.cli.output import Output, Reply, Style, check_writable, write_whole
-from ernie_cli.cli.structured import fitting_reply, schema_option
 from ernie_cli.errors import EXIT_CUT_OFF, AnswerError, UsageError
 
+# What only a run needs is imported by the run: `ernie ask --help` should not wait for it.
 if TYPE_CHECKING:
+    from ernie_cli.cli.output import Output, Reply
     from ernie_cli.media import LoadedPicture
     from ernie_cli.tasks.results import AskResult
 
@@ -42,6 +41,10 @@ def ask(
 
     [bold]curl -s https://example.org/cat.jpg | ernie ask - "What breed?" --json | jq -r .answer[/bold]
     """
+    from ernie_cli.cli.engine import options_of, pick_engine
+    from ernie_cli.cli.output import Output, Style, check_writable
+    from ernie_cli.cli.structured import fitting_reply, schema_option
+
     inputs = inputs or []
     _check_question(question)
     check_writable(common.output, common.thinking_file)
@@ -102,6 +105,8 @@ def _load(inputs: Sequence[str], output: Output) -> list[LoadedPicture]:
 def _deliver(
     reply: Reply, pictures: Sequence[LoadedPicture], question: str, data: Any, common: Common, output: Output
 ) -> None:
+    from ernie_cli.cli.output import write_whole
+
     if common.as_json or common.output:
         result = _result(reply, pictures, question, data)
         if common.output:

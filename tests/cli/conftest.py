@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner, Result
 
-from ernie_cli.cli.app import app
+from ernie_cli.cli.app import build_app
 from ernie_cli.engines import Options
 from ernie_cli.messages import Answer, Event, Finish, Message, Thinking, Timing, Usage
 
@@ -47,7 +47,7 @@ class FakeEngine:
 def fake(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     engine = FakeEngine()
     engine.enqueue(Thinking("It is round."), Thinking(" And red."), Answer("re"), Answer("d"), FINISH)
-    monkeypatch.setattr("ernie_cli.cli.ask.pick_engine", lambda common, output: engine)
+    monkeypatch.setattr("ernie_cli.cli.engine.pick_engine", lambda common, output: engine)
     return engine
 
 
@@ -56,7 +56,7 @@ def ernie() -> Callable[..., Result]:
     """Runs a command in this process: `ernie("ask", "question")`."""
 
     def run(*arguments: str | Path, stdin: bytes | None = None) -> Result:
-        return CliRunner().invoke(app, [str(argument) for argument in arguments], input=stdin)
+        return CliRunner().invoke(build_app(), [str(argument) for argument in arguments], input=stdin)
 
     return run
 

@@ -23,8 +23,8 @@ HEAVY = {"torch", "transformers", "numpy", "PIL", "httpx"}
 def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     code = (
         "import sys\n"
-        "from ernie_cli.cli.app import app\n"
-        f"app({arguments!r}, standalone_mode=False)\n"
+        "from ernie_cli.cli.app import build_app\n"
+        f"build_app()({arguments!r}, standalone_mode=False)\n"
         f"assert not {HEAVY!r} & set(sys.modules), {HEAVY!r} & set(sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

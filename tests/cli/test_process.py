@@ -46,7 +46,7 @@ def test_a_missing_file_exits_3_with_one_sentence_and_one_hint(process: Process,
 
 ENDLESS = """
 import itertools, time
-from ernie_cli.cli import app, ask
+from ernie_cli.cli import app, engine
 from ernie_cli.messages import Answer
 
 class Endless:
@@ -55,7 +55,7 @@ class Endless:
             time.sleep(0.002)
             yield Answer(f"{number}\\n")
 
-ask.pick_engine = lambda common, output: Endless()
+engine.pick_engine = lambda common, output: Endless()
 app.main()
 """
 

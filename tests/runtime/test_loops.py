@@ -41,7 +41,7 @@ def vocabulary(random: Random, count: int) -> Tokens:
     words: set[bytes] = set()
     while len(words) < count:
         words.add(b" " + "".join(random.choices("abdeghiklmnoprstuvw", k=random.randint(3, 9))).encode())
-    return list(enumerate(sorted(words, key=lambda _: random.random())))
+    return list(enumerate(sorted(sorted(words), key=lambda _: random.random())))
 
 
 @pytest.mark.parametrize("period", range(1, LONGEST_PERIOD + 1))
@@ -55,7 +55,7 @@ def test_a_cycle_of_words_is_found_within_three_rounds_or_ninety_tokens(period: 
     # A short one has to be read for 240 bytes: 60 words of three letters and a blank.
     assert count - len(before) <= max(3 * period, 90 + period)
     assert loop.period == period
-    assert abs(loop.start - len(before)) <= period
+    assert loop.kind == "near" or abs(loop.start - len(before)) <= period
 
 
 @pytest.mark.parametrize("period", [*range(1, 40), *range(40, LONGEST_PERIOD + 1, 8)])
