@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from ernie_cli.cli.app import app
+from ernie_cli.cli.app import build_app
 from ernie_cli.runtime.checkpoint import Checkpoint
 
 SHARD = "model-00002-of-00012.safetensors"
@@ -88,7 +88,7 @@ NATIVE_BREAKS: dict[str, tuple[Break, str]] = {
 
 
 def ask(folder: Path) -> tuple[int, str, str]:
-    done = CliRunner().invoke(app, ["ask", "q", "--model", str(folder), "--max-tokens", "2"])
+    done = CliRunner().invoke(build_app(), ["ask", "q", "--model", str(folder), "--max-tokens", "2"])
     return done.exit_code, done.stdout, done.stderr
 
 
