@@ -14,6 +14,16 @@ from typing import Any
 
 import numpy as np
 
+
+def _objects(answer: str) -> list[dict[str, Any]] | None:
+    """The objects of an answer that is a JSON list of them; None where it is not."""
+    try:
+        items: Any = json.loads(answer)
+    except ValueError:
+        return None
+    return items if isinstance(items, list) and all(isinstance(item, dict) for item in items) else None
+
+
 # --- ground: boxes
 
 
@@ -119,11 +129,8 @@ def score_chart(expected_answer: str, given_answer: str, span: float | None = No
 
 def charts(answer: str) -> list[dict[str, Any]] | None:
     """The charts of an answer in strict JSON, each with rows [category, number]; None where it is not that."""
-    try:
-        items: Any = json.loads(answer)
-    except ValueError:
-        return None
-    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+    items = _objects(answer)
+    if items is None:
         return None
     rows = [row for item in items for row in (item.get("rows") or [None])]
     fine = all(
@@ -239,11 +246,8 @@ def time_iou(a: tuple[float, float], b: tuple[float, float]) -> float:
 
 def segments(answer: str) -> list[tuple[float, float]] | None:
     """The (start, end) pairs in seconds of an answer in strict JSON, or None where it is not that."""
-    try:
-        items: Any = json.loads(answer)
-    except ValueError:
-        return None
-    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+    items = _objects(answer)
+    if items is None:
         return None
     found = [(_seconds(item.get("start")), _seconds(item.get("end"))) for item in items]
     return None if any(None in span for span in found) else found  # type: ignore[return-value]
