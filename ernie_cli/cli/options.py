@@ -1,8 +1,9 @@
 """The options that commands share, declared once.
 
 A command that asks the model declares its own parameters and a last one, `common: Common`; `with_common` gives it all
-of these options in its place. The others take the few they need by their aliases. A flag beats its `ERNIE_*` variable,
-which beats the config file, which beats the default.
+of these options in its place, but for those that it declares itself under the same name: a `format` with more choices,
+say, which then include `text` and `json`, as everybody may have set them. The other commands take the few they need by
+their aliases. A flag beats its `ERNIE_*` variable, which beats the config file, which beats the default.
 """
 
 # No `from __future__ import annotations` here: Typer wants them as objects, and reading them back from strings is slow.
@@ -104,8 +105,9 @@ def may_be_set(field: Field[Any]) -> bool:
 def with_common(command: Callable[..., None]) -> Callable[..., None]:
     """The command with the shared options in place of its parameter `common`."""
     own = [p for p in inspect.signature(command, eval_str=True).parameters.values() if p.name != "common"]
+    theirs = [field for field in fields(Common) if field.name not in {parameter.name for parameter in own}]
     shared = []
-    for field in fields(Common):
+    for field in theirs:
         annotation: Any = field.type
         info = annotation.__metadata__[0]
         info.envvar = f"ERNIE_{field.name.upper()}" if info.envvar == FROM_FIELD else info.envvar
@@ -115,7 +117,7 @@ def with_common(command: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(command)
     def run(**given: Any) -> None:
-        common = Common(**{field.name: given.pop(field.name) for field in fields(Common)})
+        common = Common(**{field.name: given.pop(field.name) for field in theirs})
         command(**given, common=common)
 
     run.__signature__ = inspect.Signature([*own, *shared])  # type: ignore[attr-defined]

@@ -2,8 +2,8 @@
 
 This room knows paths, globs, URLs, standard input, and picture formats. It knows no model, no torch and no command,
 and prints nothing. Whatever a user, a server or a file does wrong leaves it as an `InputError`; a picture that leaves
-it is RGB, upright, whole, and within the limits. PDFs and videos are recognised, and refused for now: what reads them
-will stand beside `pictures.py` and take the same `Source`, whose `part` is theirs to understand.
+it is RGB, upright, whole, and within the limits. What reads another kind of input stands beside `pictures.py` and takes
+the same `Source`, whose `part` is its own to understand; `pictures_of` is where it joins in.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ernie_cli.media.limits import Limits
 from ernie_cli.media.pictures import LoadedPicture, open_picture
 from ernie_cli.media.sources import Source, resolve
 
-__all__ = ["Limits", "LoadedPicture", "Source", "load", "open_picture", "resolve"]
+__all__ = ["Limits", "LoadedPicture", "Source", "load", "open_picture", "pictures_of", "resolve"]
 
 _DEFAULT_LIMITS = Limits()
 
@@ -26,4 +26,9 @@ def load(arguments: Sequence[str], *, stdin: BinaryIO, limits: Limits = _DEFAULT
     All names are looked up first, so that a mistyped one is an `InputError` before any work is done.
     """
     sources = resolve(arguments, stdin=stdin, limits=limits)
-    return (open_picture(source, limits) for source in sources)
+    return (picture for source in sources for picture in pictures_of(source, limits))
+
+
+def pictures_of(source: Source, limits: Limits = _DEFAULT_LIMITS) -> Iterator[LoadedPicture]:
+    """The pictures of one source, one at a time as they are asked for. Raises `InputError`."""
+    yield open_picture(source, limits)

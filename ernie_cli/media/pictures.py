@@ -51,11 +51,16 @@ _pillow_lock = threading.RLock()
 
 @dataclass(frozen=True)
 class LoadedPicture:
-    """`image` is RGB and upright. `notes` say, a sentence each, what of the input it leaves out."""
+    """`image` is RGB and upright. `notes` say, a sentence each, what of the input it leaves out.
+
+    `page` is its number in a document, from 1; `time_s` its time in a clip, in seconds.
+    """
 
     image: Image.Image
     name: str
     notes: tuple[str, ...] = ()
+    page: int | None = None
+    time_s: float | None = None
 
 
 def open_picture(source: Source, limits: Limits) -> LoadedPicture:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -70,8 +72,8 @@ class Decoding:
             inputs_embeds=embeds[None],
             position_ids=places[:, None],
             moe_mm_token_type_ids=None if routing is None else routing[None],
-            past_key_values=self._cache,
             use_cache=True,
+            **{_cache_argument(): self._cache},
         )
         self.logits = native.lm_head(out.last_hidden_state[0, -1]).float()
 
@@ -83,6 +85,14 @@ class Decoding:
         places = torch.full((3, 1), self._position, device=self._model.device)
         self._position += 1
         self.read(embeds, places, None)
+
+
+@cache
+def _cache_argument() -> str:
+    """What transformers calls the KV cache: `cache` since 5.24, which warns of the older `past_key_values`."""
+    from transformers.models.ernie4_5_vl_moe.modeling_ernie4_5_vl_moe import Ernie4_5_VLMoeTextModel
+
+    return "cache" if "cache" in signature(Ernie4_5_VLMoeTextModel.forward).parameters else "past_key_values"
 
 
 def load(checkpoint: Checkpoint, device: str = "auto") -> Model:

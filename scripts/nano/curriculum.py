@@ -18,7 +18,7 @@ FRAMES = PixelBudget(84 * 84, 112 * 112)
 QUESTIONS = 1
 ROWS = 64
 # `talk` is `ask` the other way round: few pictures with many questions, to learn to look up what the thought has said.
-MIX = {"easy-vqa": 0.1, "ask": 0.3, "talk": 0.3, "ground": 0.3}
+MIX = {"easy-vqa": 0.05, "ask": 0.15, "talk": 0.15, "ground": 0.65}
 MODES = (0.84, 0.1, 0.06)
 
 

@@ -1,6 +1,7 @@
 """Trains ernie-nano, resumable at any time: `python scripts/nano/train.py --minutes 60`.
 
-State is kept in `runs/nano/` (weights, optimizers, step) and written every few minutes; starting again goes on from it.
+State is kept in `runs/nano/` (weights, optimizers, step) and written every few minutes; starting again goes on from it,
+the first time from the checkpoint in the package (`--fresh`: from nothing).
 `--export DIR` writes the weights so far as a checkpoint in the hub's layout and stops.
 """
 
@@ -22,11 +23,14 @@ from network import ROUND, new_model, read, see
 from torch import Tensor
 from torch.nn import functional as F
 
+from ernie_cli.runtime.checkpoint import NANO, find
+from ernie_cli.runtime.model import load
 from ernie_cli.runtime.prompt import CONTROL
 from ernie_cli.runtime.tokenizer import Tokenizer
 
 ROOT = Path(__file__).parents[2]
 TOKENIZER = ROOT / "ernie_cli" / "nano" / "tokenizer.model"
+PICTURES_LEARNED = 100_791  # by the checkpoint in the package; the curriculum goes by it
 WARMUP = 200
 BALANCE = 1e-3  # how fast the routers' bias follows the load (DeepSeek-V3, auxiliary-loss-free balancing)
 
@@ -34,11 +38,14 @@ BALANCE = 1e-3  # how fast the routers' bias follows the load (DeepSeek-V3, auxi
 class Trainer:
     """The model, its two optimizers and how far it has come."""
 
-    def __init__(self, folder: Path, peak: float) -> None:
+    def __init__(self, folder: Path, peak: float, *, fresh: bool = False) -> None:
         self.folder, self.peak = folder, peak
         self.tokenizer = Tokenizer(TOKENIZER, CONTROL)
         self.model = new_model(self.tokenizer.control)
         self.step = self.pictures = 0
+        if not fresh:
+            self.model.load_state_dict(load(find(NANO), "cpu").native.state_dict())
+            self.pictures = PICTURES_LEARNED
         matrices, rest = [], []
         for name, weight in self.model.named_parameters():
             if not weight.requires_grad:
@@ -106,8 +113,8 @@ class Trainer:
     @torch.no_grad()
     def _balance(self, loads: list[Tensor]) -> None:
         sparse = [layer.mlp for layer in self.model.model.language_model.layers if hasattr(layer.mlp, "text_moe")]
-        for block, load in zip(sparse, loads, strict=True):
-            for moe, share in zip((block.text_moe, block.vision_moe), load, strict=True):
+        for block, shares in zip(sparse, loads, strict=True):
+            for moe, share in zip((block.text_moe, block.vision_moe), shares, strict=True):
                 moe.gate.moe_statics.e_score_correction_bias += BALANCE * torch.sign(share.mean() - share)
 
     def export(self, out: Path) -> None:
@@ -132,9 +139,10 @@ def main() -> None:
     parser.add_argument("--decay-minutes", type=float, default=0, help="lower the rate to zero over the last minutes")
     parser.add_argument("--jobs", help="only these jobs, such as 'ask talk', in the proportions they have")
     parser.add_argument("--export", type=Path, help="write a checkpoint here and stop")
+    parser.add_argument("--fresh", action="store_true", help="do not go on from the checkpoint in the package")
     options = parser.parse_args()
 
-    trainer = Trainer(options.folder, options.peak)
+    trainer = Trainer(options.folder, options.peak, fresh=options.fresh)
     if options.export:
         trainer.export(options.export)
         return
