@@ -98,9 +98,10 @@ class Answer:
 
 @dataclass(frozen=True)
 class Note:
-    """Something the user should know about how the answer came about, in one sentence."""
+    """Something the user should know about how the answer came about, in one sentence; a `detail`, if they asked."""
 
     text: str
+    detail: bool = False
 
 
 @dataclass(frozen=True)

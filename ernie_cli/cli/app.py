@@ -20,7 +20,7 @@ from ernie_cli.cli.options import Common, may_be_set, with_common
 from ernie_cli.errors import EXIT_INTERRUPTED, EXIT_OK, ErnieError
 
 # Each is a function of its name in a module of its name; a dict `COMMANDS` there holds commands of its own.
-COMMANDS = ("ask", "pull", "models", "schema")
+COMMANDS = ("ask", "ground", "chart", "doc", "video", "pull", "models", "doctor", "schema")
 
 
 def main() -> None:

@@ -42,7 +42,8 @@ def ask(
     [bold]curl -s https://example.org/cat.jpg | ernie ask - "What breed?" --json | jq -r .answer[/bold]
     """
     from ernie_cli.cli.engine import options_of, pick_engine
-    from ernie_cli.cli.output import Output, Style, check_writable
+    from ernie_cli.cli.files import check_writable
+    from ernie_cli.cli.output import Output, Style
     from ernie_cli.cli.structured import fitting_reply, schema_option
 
     inputs = inputs or []
@@ -105,7 +106,7 @@ def _load(inputs: Sequence[str], output: Output) -> list[LoadedPicture]:
 def _deliver(
     reply: Reply, pictures: Sequence[LoadedPicture], question: str, data: Any, common: Common, output: Output
 ) -> None:
-    from ernie_cli.cli.output import write_whole
+    from ernie_cli.cli.files import write_whole
 
     if common.as_json or common.output:
         result = _result(reply, pictures, question, data)

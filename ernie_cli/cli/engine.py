@@ -2,27 +2,82 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ernie_cli.cli.options import Common
 from ernie_cli.cli.output import Output
-from ernie_cli.errors import UsageError
+from ernie_cli.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
-    from ernie_cli.engines import Options
+    from ernie_cli.engines import Engine, Options
     from ernie_cli.engines.local import LocalEngine
+    from ernie_cli.media import Limits
+    from ernie_cli.runtime.checkpoint import Checkpoint
+    from ernie_cli.runtime.vision import PixelBudget
 
 
 def pick_engine(common: Common, output: Output) -> LocalEngine:
     """The engine that answers; says so when it is the built-in model because none was named. Raises ModelError."""
     from ernie_cli.engines.local import LocalEngine
-    from ernie_cli.runtime.checkpoint import NANO, find
+    from ernie_cli.runtime.checkpoint import find
 
     if common.model == "":
         raise UsageError("The name of the model is empty.", "Leave --model (and ERNIE_MODEL) out for the built-in one.")
-    if common.model is None:
-        output.note(f"Using the built-in {NANO}; it knows little of the world (see --model).")
-    return LocalEngine(find(common.model or NANO), common.device)
+    checkpoint = find(common.model) if common.model else _default(common, output)
+    return LocalEngine(checkpoint, common.device, common.precision.value)
+
+
+def _default(common: Common, output: Output) -> Checkpoint:
+    """The full model if it is on this machine and fits, else the built-in one; a note says which, and why."""
+    from ernie_cli.runtime.checkpoint import FULL, NANO, Checkpoint, find
+    from ernie_cli.runtime.snapshots import snapshots
+
+    why = "it knows little of the world (see --model)"
+    for snapshot in snapshots():
+        if snapshot.repo != FULL or snapshot.missing:
+            continue
+        from ernie_cli.runtime.loading import USUAL, choose_for, machine_for
+
+        full = Checkpoint(snapshot.folder, snapshot.repo)
+        try:
+            choose_for(full, machine_for(common.device), common.precision.value, USUAL)
+        except ModelError as small:
+            why = f"{FULL} does not fit: {small.message}"
+            break
+        output.note(f"Using {FULL}.")
+        return full
+    output.note(f"Using the built-in {NANO}; {why.rstrip('.')}.")
+    return find(NANO)
+
+
+@dataclass(frozen=True)
+class FrameRules:
+    """How a model wants a clip's frames: frames a second, least and most, the size it makes of them, and its folder."""
+
+    fps: float = 2.0
+    least: int = 16
+    most: int = 180
+    fit: Callable[[int, int], tuple[int, int]] | None = None
+    folder: Path | None = None
+
+
+def frame_rules(engine: Engine, common: Common) -> FrameRules:
+    """The rules of the engine's checkpoint; Baidu's where it has none of its own."""
+    from ernie_cli.engines.local import LocalEngine
+
+    if not isinstance(engine, LocalEngine):
+        return FrameRules()
+    from ernie_cli.runtime.vision import PixelBudget, fit
+
+    fps, least, most = engine.checkpoint.frame_sampling
+    budget, cap = engine.checkpoint.budgets[1], common.max_pixels
+    if cap is not None:
+        budget = PixelBudget(min(budget.least, cap), min(budget.most, cap))
+    return FrameRules(fps, least, most, lambda height, width: fit(height, width, budget), engine.checkpoint.folder)
 
 
 def options_of(common: Common, schema: dict[str, Any] | None = None) -> Options:
@@ -41,3 +96,46 @@ def options_of(common: Common, schema: dict[str, Any] | None = None) -> Options:
         max_pixels=common.max_pixels,
         schema=schema,
     )
+
+
+@dataclass(frozen=True)
+class Room:
+    """How much a model takes at once: `tokens` of prompt and answer, and what a picture or a text takes of them."""
+
+    tokens: int = 131_072
+    of_picture: Callable[[int, int], int] = lambda width, height: -(-width * height // 784)
+    of_text: Callable[[str], int] = len
+
+
+def room_of(engine: Engine, common: Common) -> Room:
+    """The room of the engine's checkpoint; the 28B's where it has none, with text counted by its characters."""
+    from ernie_cli.engines.local import LocalEngine
+
+    if not isinstance(engine, LocalEngine):
+        return Room()
+    from ernie_cli.runtime.tokenizer import Literal
+    from ernie_cli.runtime.vision import FACTOR, fit
+
+    checkpoint, budget = engine.checkpoint, _picture_budget(engine, common)
+    return Room(
+        checkpoint.config.text_config.max_position_embeddings,
+        lambda width, height: prod(fit(height, width, budget)) // FACTOR**2,
+        lambda text: len(checkpoint.tokenizer.encode([Literal(text)])),
+    )
+
+
+def page_limits(engine: Engine, common: Common) -> Limits:
+    """Pages are drawn with as many pixels as the model takes, and no more."""
+    from ernie_cli.engines.local import LocalEngine
+    from ernie_cli.media import Limits
+
+    if not isinstance(engine, LocalEngine):
+        return Limits() if common.max_pixels is None else Limits(page_pixels=common.max_pixels)
+    return Limits(page_pixels=_picture_budget(engine, common).most)
+
+
+def _picture_budget(engine: LocalEngine, common: Common) -> PixelBudget:
+    from ernie_cli.runtime.vision import PixelBudget
+
+    budget, cap = engine.checkpoint.budgets[0], common.max_pixels
+    return budget if cap is None else PixelBudget(min(budget.least, cap), min(budget.most, cap))

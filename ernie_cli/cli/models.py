@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -172,7 +173,50 @@ def rm(
     output.note(f"Removed {described}; {size_text(size)} freed.")
 
 
-COMMANDS: dict[str, Callable[..., None]] = {"list": list_, "show": show, "verify": verify, "path": path, "rm": rm}
+class Quantized(str, Enum):
+    """What a checkpoint can be quantized to."""
+
+    int8 = "int8"
+    nf4 = "nf4"
+
+
+def quantize(
+    name: NameArgument,
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A new folder for the result.")],
+    precision: Annotated[
+        Quantized, typer.Option(help="int8: half the size; nf4: a third, for 24 GB cards.")
+    ] = Quantized.int8,
+    format: FormatOption = Format.text,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Write a checkpoint at a lower precision, so that it starts the sooner; it takes a few GB of memory.
+
+    [bold]ernie models quantize ERNIE-4.5-VL-28B-A3B-Thinking ernie-int8[/bold]
+
+    [bold]ernie ask photo.jpg "What is this?" --model ernie-int8[/bold]
+    """
+    from ernie_cli.runtime.checkpoint import find
+    from ernie_cli.runtime.quantize import quantize_checkpoint
+    from ernie_cli.runtime.snapshots import size_text
+    from ernie_cli.tasks.results import QuantizeResult
+
+    output, source = Output(Style(quiet=quiet)), find(name)
+    shards = sorted(source.folder.glob("*.safetensors"))
+    read = sum(shard.stat().st_size for shard in shards)
+    with output.progress(len(shards), read) as bar:
+        written = quantize_checkpoint(source, folder, precision.value, bar)
+    if json or format is Format.json:
+        told = {"name": source.name, "precision": precision.value, "path": str(folder)}
+        output.result(QuantizeResult(**told, bytes=written, source_bytes=read))  # type: ignore[arg-type]
+    else:
+        output.note(f"{folder}: {size_text(written)}, {written / read:.2f} of {source.name}.")
+
+
+COMMANDS: dict[str, Callable[..., None]] = {
+    **{"list": list_, "show": show, "verify": verify, "path": path},
+    **{"quantize": quantize, "rm": rm},
+}
 
 
 def _found(name: str) -> tuple[Checkpoint, Snapshot | None]:
@@ -202,7 +246,7 @@ def _entry(name: str, folder: Path, snapshot: Snapshot | None = None) -> Entry:
     text = config.get("text_config") or {}
     precision = str(config.get("dtype") or config.get("torch_dtype") or text.get("dtype") or "unknown")
     if quantized := config.get("quantization_config"):
-        precision = str(quantized.get("quant_method", "quantized"))
+        precision = str(quantized.get("precision") or quantized.get("quant_method", "quantized"))
     return Entry(
         name=name,
         layout="hub" if config.get("model_type") == HUB_TYPE else "native",

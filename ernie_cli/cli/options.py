@@ -29,6 +29,15 @@ class ShowThinking(str, Enum):
     never = "never"
 
 
+class Precision(str, Enum):
+    """How exactly the weights are kept."""
+
+    auto = "auto"
+    bf16 = "bf16"
+    int8 = "int8"
+    nf4 = "nf4"
+
+
 class Format(str, Enum):
     """How an answer is printed."""
 
@@ -61,6 +70,7 @@ class Common:
     """What was asked for with the shared options."""
 
     model: Annotated[str | None, option(MODEL, "A folder with a checkpoint, or a name.", "--model", "-m")] = None
+    precision: Annotated[Precision, option(MODEL, "auto: the best that fits.")] = Precision.auto
     device: Annotated[str, option(MODEL, "auto, cpu, cuda, cuda:1 or mps.")] = "auto"
     max_pixels: Annotated[int | None, option(MODEL, "Shrink pictures to at most N pixels.", min=784)] = None
     think: Annotated[bool, option(ANSWER, "Think before answering.", "--think/--no-think")] = True

@@ -5,21 +5,22 @@ Colour, Markdown and movement appear only on a stream that is a terminal; `NO_CO
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, TextIO, TypeAlias
 
 from ernie_cli.cli.blocks import finished_blocks
+from ernie_cli.cli.progress import ByteBar, PageBar, Pages, Progress
+from ernie_cli.cli.ticker import Ticker
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
     from pydantic import BaseModel
     from rich.console import Console
     from rich.live import Live
 
-    from ernie_cli.errors import ErnieError, InputError
+    from ernie_cli.errors import ErnieError
     from ernie_cli.messages import Event, Finish
 
 ShowThinking: TypeAlias = Literal["auto", "always", "never"]
@@ -49,6 +50,11 @@ class Output:
         self._stdout_is_terminal = sys.stdout.isatty()
         self._stderr_is_terminal = sys.stderr.isatty()
 
+    @property
+    def stdout_is_terminal(self) -> bool:
+        """Whether a person sees what is printed."""
+        return self._stdout_is_terminal
+
     # Notes and errors
 
     def note(self, text: str) -> None:
@@ -67,6 +73,24 @@ class Output:
         if error.hint:
             self._to_stderr(f"  {error.hint}")
 
+    def raw(self, answer: str) -> None:
+        """What the model said, word for word, where nothing could be made of it."""
+        self._to_stderr(f"The answer was:\n{answer}" if answer else "The answer was empty.")
+
+    def picture(self, image: Image) -> None:
+        """A picture on the terminal of stderr; a note where that is none, or knows no colours."""
+        from ernie_cli.cli.screen import drawn_for
+
+        console = _console(sys.stderr)
+        colored = self._stderr_is_terminal and console.color_system is not None
+        shown = drawn_for(image, console) if colored else None
+        if shown is None:
+            self.note("Pictures are shown only on a terminal with colours.")
+        elif isinstance(shown, str):
+            print(shown, end="", file=sys.stderr, flush=True)
+        else:
+            console.print(shown)
+
     def _to_stderr(self, text: str, style: str = "") -> None:
         if self._stderr_is_terminal:
             console = _console(sys.stderr)
@@ -79,6 +103,15 @@ class Output:
     def text(self, text: str) -> None:
         """Plain text on stdout, ending in one newline."""
         print(text, flush=True)
+
+    def markdown(self, text: str) -> None:
+        """Markdown on stdout: rendered on a terminal, as it is otherwise."""
+        if not self._stdout_is_terminal:
+            self.text(text)
+            return
+        from rich.markdown import Markdown
+
+        _console(sys.stdout).print(Markdown(text))
 
     def result(self, result: BaseModel) -> None:
         """A JSON object: indented on a terminal, one line otherwise."""
@@ -122,7 +155,36 @@ class Output:
     @contextmanager
     def progress(self, files: int, size: int) -> Iterator[Progress]:
         """Shows `files` files of `size` bytes in all as they pass: a bar on a terminal, a line for each otherwise."""
-        shown = _Bar(size) if self._stderr_is_terminal and not self.style.quiet else Progress(self.note, files)
+        redrawn = self._stderr_is_terminal and not self.style.quiet
+        shown = ByteBar(size, _console(sys.stderr)) if redrawn else Progress(self.note, files)
+        try:
+            yield shown
+        finally:
+            shown.close()
+
+    @contextmanager
+    def pages(self, count: int) -> Iterator[Pages]:
+        """Shows how far a work on so many pages is: a bar on a terminal, a line for each otherwise."""
+        redrawn = self._stderr_is_terminal and not self.style.quiet and count > 1
+        shown = PageBar(count, _console(sys.stderr)) if redrawn else Pages(self.note, count)
+        try:
+            yield shown
+        finally:
+            shown.close()
+
+    def secret(self, question: str) -> str | None:
+        """What is typed, unseen, to a question on the terminal; None if nobody can be asked, or nothing is typed."""
+        if not (self._stderr_is_terminal and sys.stdin.isatty()):
+            return None
+        from getpass import getpass
+
+        return getpass(f"{question} ", stream=sys.stderr) or None
+
+    @contextmanager
+    def ticker(self) -> Iterator[Ticker]:
+        """A line that says how far a long work is."""
+        redrawn = self._stderr_is_terminal and not self.style.quiet
+        shown = Ticker(_console(sys.stderr).status("", spinner="dots") if redrawn else None, self.note)
         try:
             yield shown
         finally:
@@ -151,7 +213,7 @@ class Output:
                         answer.append(event.text)
                         show.write(event.text)
                     elif isinstance(event, Note):
-                        self.note(event.text)
+                        (self.detail if event.detail else self.note)(event.text)
                     elif isinstance(event, ToolCall):
                         self.note(f"The model asked for the tool {event.name}, which was not run.")
                     elif isinstance(event, Finish):
@@ -276,63 +338,6 @@ class _Thought(_Sink):
             print(text, end="", file=sys.stderr, flush=True)
 
 
-class Progress:
-    """Files that pass, a line for each once it has."""
-
-    def __init__(self, note: Callable[[str], None], files: int) -> None:
-        self._note, self._files = note, files
-        self._begun = self._size = 0
-        self._name = ""
-
-    def begin(self, name: str, size: int) -> None:
-        """The next file, of `size` bytes."""
-        self._begun, self._name, self._size = self._begun + 1, name, size
-
-    def advance(self, size: int) -> None:
-        """So many bytes more of it; fewer than none if some have to come again."""
-
-    def end(self) -> None:
-        """All of it."""
-        from rich.filesize import decimal
-
-        self._note(f"[{self._begun}/{self._files}] {self._name}, {decimal(self._size)}")
-
-    def close(self) -> None:
-        """Nothing more comes."""
-
-
-class _Bar(Progress):
-    """One bar on stderr over all files, with the name of the present one."""
-
-    def __init__(self, size: int) -> None:
-        from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-        from rich.progress import Progress as Bars
-        from rich.table import Column
-
-        name = TextColumn("{task.description}", table_column=Column(no_wrap=True, overflow="ellipsis", ratio=3))
-        bar = BarColumn(bar_width=None, table_column=Column(ratio=2, min_width=6))
-        columns = (name, bar, DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-        self._bars = Bars(*columns, console=_console(sys.stderr), transient=True, expand=True)
-        self._task = self._bars.add_task("", total=size)
-        self._before = self._size = 0
-        self._bars.start()
-
-    def begin(self, name: str, size: int) -> None:
-        self._size = size
-        self._bars.update(self._task, description=name)
-
-    def advance(self, size: int) -> None:
-        self._bars.advance(self._task, size)
-
-    def end(self) -> None:
-        # What came out of the cache was never counted, and what came twice was counted twice.
-        self._before += self._size
-        self._bars.update(self._task, completed=self._before)
-
-    def close(self) -> None:
-        self._bars.stop()
-
-
 class _Waiting:
     """A spinner on a terminal's stderr, until there is something to see."""
 
@@ -355,44 +360,3 @@ def _console(stream: TextIO) -> Console:
     from rich.console import Console
 
     return Console(file=stream)
-
-
-def check_writable(*paths: Path | None) -> None:
-    """Raises InputError for a file that could not be written, before any work is done for it."""
-    for path in paths:
-        if path is not None and not os.access(path if path.exists() else path.parent, os.W_OK):
-            raise _not_writable(path, "no such folder, or no permission")
-
-
-def write_whole(path: Path, data: str | bytes) -> None:
-    """Writes a file whole or not at all: under a temporary name beside it, then renamed. Raises InputError.
-
-    A device or pipe, such as /dev/null, is written to as it is.
-    """
-    import tempfile
-
-    content = data.encode() if isinstance(data, str) else data
-    temporary: Path | None = None
-    try:
-        if path.exists() and not path.is_file():
-            path.write_bytes(content)
-            return
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            temporary = Path(file.name)
-            file.write(content)
-        # A temporary file is the owner's alone; the result should have the mode any new file gets.
-        mask = os.umask(0)
-        os.umask(mask)
-        temporary.chmod(0o666 & ~mask)
-        temporary.replace(path)
-    except OSError as failed:
-        raise _not_writable(path, failed.strerror or str(failed)) from failed
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-
-
-def _not_writable(path: Path, why: str) -> InputError:
-    from ernie_cli.errors import InputError
-
-    return InputError(f"{path} cannot be written: {why}.", "Choose another place for it.")

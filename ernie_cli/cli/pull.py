@@ -41,11 +41,12 @@ def pull(
     [bold]ernie pull baidu/ERNIE-4.5-VL-28B-A3B-Thinking --revision main --yes[/bold]
     """
     from ernie_cli.runtime import hub
+    from ernie_cli.runtime.checkpoint import FULL
     from ernie_cli.runtime.snapshots import DEFAULT_REVISION, size_text
 
     output = Output(Style(verbose=verbose, quiet=quiet))
     output.detail(hub.surroundings())
-    name, _, stated = (repo or hub.DEFAULT_REPO).partition("@")
+    name, _, stated = (repo or FULL).partition("@")
     plan = hub.plan(name, revision or stated or DEFAULT_REVISION)
     _say(plan, output)
     hub.check_space(plan)

@@ -14,9 +14,16 @@ class Name(str, Enum):
     """The commands whose JSON has a schema to print; `models` is for the list."""
 
     ask = "ask"
+    chart = "chart"
+    doc = "doc"
+    ground = "ground"
     pull = "pull"
     models = "models"
     verify = "verify"
+    quantize = "quantize"
+    doctor = "doctor"
+    video = "video"
+    cuts = "cuts"
 
 
 def schema(name: Annotated[Name, typer.Argument(help="The command whose JSON is meant.")]) -> None:
@@ -30,8 +37,15 @@ def schema(name: Annotated[Name, typer.Argument(help="The command whose JSON is 
 
     shapes: dict[Name, type[results.Result]] = {
         Name.ask: results.AskResult,
+        Name.chart: results.ChartResult,
+        Name.doc: results.DocResult,
+        Name.ground: results.GroundResult,
         Name.pull: results.PullResult,
         Name.models: results.ModelsResult,
         Name.verify: results.VerifyResult,
+        Name.quantize: results.QuantizeResult,
+        Name.doctor: results.DoctorResult,
+        Name.video: results.VideoResult,
+        Name.cuts: results.CutsResult,
     }
     Output().text(json.dumps(shapes[name].model_json_schema(), indent=2))

@@ -18,7 +18,7 @@ class Tally:
     """What became of the `inputs` of one run. Where there is only one, its error ends the command as it is."""
 
     def __init__(self, output: Output, inputs: int) -> None:
-        self._output, self._inputs = output, inputs
+        self._output, self.inputs = output, inputs
         self.failed = self.cut = self.found = 0
 
     @contextmanager
@@ -27,7 +27,7 @@ class Tally:
         try:
             yield
         except ErnieError as error:
-            if self._inputs == 1:
+            if self.inputs == 1:
                 raise
             self.failed += 1
             told = error.message if name in error.message else f"{name}: {error.message}"
@@ -41,7 +41,7 @@ class Tally:
     def end(self, *, fail_empty: bool = False) -> None:
         """Ends the command with 8, 6 or, with `fail_empty` and nothing counted in `found`, 7, if one of them is due."""
         if self.failed:
-            self._output.note(f"{self.failed} of {self._inputs} inputs failed.")
+            self._output.note(f"{self.failed} of {self.inputs} inputs failed.")
             raise typer.Exit(EXIT_BATCH_FAILURES)
         if self.cut:
             raise typer.Exit(EXIT_CUT_OFF)

@@ -1,22 +1,29 @@
-"""The engine that runs a checkpoint on this machine. The model is loaded when it is first asked something."""
+"""The engine that runs a checkpoint on this machine.
+
+The model is loaded when it is first asked something: what it is asked decides whether, and how, it fits.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ernie_cli.engines import Options
 from ernie_cli.errors import ModelError
-from ernie_cli.messages import Event, Message
+from ernie_cli.messages import Event, Message, Note
 from ernie_cli.runtime.checkpoint import Checkpoint
 
 if TYPE_CHECKING:
     from llguidance import LLTokenizer
 
     from ernie_cli.runtime.constraint import JsonConstraint
+    from ernie_cli.runtime.fit import Asked
+    from ernie_cli.runtime.generate import Limits
     from ernie_cli.runtime.inputs import ModelInputs
+    from ernie_cli.runtime.memory import Load
     from ernie_cli.runtime.model import Model
     from ernie_cli.runtime.sampling import Sampling
 
@@ -24,16 +31,17 @@ if TYPE_CHECKING:
 DEFAULT_TEMPERATURE = 0.2
 DEFAULT_TOP_P = 0.8
 DEFAULT_MAX_TOKENS = 16_384
+PATCH_PIXELS = 14 * 14
 
 
 class LocalEngine:
-    """Runs `checkpoint` on `device` (`auto`, `cpu`, `cuda`, `cuda:1`, `mps`)."""
+    """Runs `checkpoint` on `device` (`auto`, `cpu`, `cuda`, `cuda:1`, `mps`) at a precision."""
 
     can_mask = True
 
-    def __init__(self, checkpoint: Checkpoint, device: str = "auto") -> None:
-        self.checkpoint, self._device = checkpoint, device
-        self._load_s = 0.0
+    def __init__(self, checkpoint: Checkpoint, device: str = "auto", precision: Asked = "auto") -> None:
+        self.checkpoint, self._device, self._precision = checkpoint, device, precision
+        self._model: Model | None = None
 
     @property
     def model(self) -> str:
@@ -52,25 +60,63 @@ class LocalEngine:
         return outline(self.prepare(messages, options), self.checkpoint)
 
     def stream(self, messages: Sequence[Message], options: Options) -> Iterator[Event]:
-        """The events of one answer. Raises ModelError if the checkpoint cannot be loaded."""
-        from ernie_cli.runtime.generate import Limits, generate
+        """The events of one answer.
+
+        Where memory runs out in spite of the check before, it is tried once more with less, and a note says so. Raises
+        ModelError if the checkpoint cannot be loaded or does not fit.
+        """
+        import torch
+
+        began = False
+        try:
+            for event in self._answer(messages, options):
+                began = True
+                yield event
+            return
+        except torch.OutOfMemoryError as full:
+            if began and not isinstance(event, Note):
+                raise self._full() from full
+        less, note = self._less(messages, options)
+        torch.cuda.empty_cache()
+        yield Note(note)
+        try:
+            yield from self._answer(messages, less)
+        except torch.OutOfMemoryError as full:
+            raise self._full() from full
+
+    def _answer(self, messages: Sequence[Message], options: Options) -> Iterator[Event]:
+        from ernie_cli.runtime.generate import generate
 
         inputs = self.prepare(messages, options)
         constraint = None if options.schema is None else self._constraint(options.schema)
-        model = self._loaded
-        stated = self.checkpoint.generation
-        limits = Limits(options.max_tokens or stated.get("max_new_tokens") or DEFAULT_MAX_TOKENS, options.think_budget)
-        sampling = _sampling(options, stated)
-        load_s, self._load_s = self._load_s, 0.0
-        import torch
+        limits = self._limits(options)
+        model, load_s, notes = self._loaded(load_of(inputs, limits.max_tokens))
+        yield from notes
+        sampling = _sampling(options, self.checkpoint.generation)
+        yield from generate(model, inputs, sampling, limits, constraint=constraint, load_s=load_s)
 
-        try:
-            yield from generate(model, inputs, sampling, limits, constraint=constraint, load_s=load_s)
-        except torch.OutOfMemoryError as full:
-            raise ModelError(
-                f"{self.model} ran out of memory on {model.device}.",
-                "Use smaller pictures (--max-pixels), fewer of them, or --device cpu.",
-            ) from full
+    def _limits(self, options: Options) -> Limits:
+        from ernie_cli.runtime.generate import Limits
+
+        stated = self.checkpoint.generation
+        return Limits(options.max_tokens or stated.get("max_new_tokens") or DEFAULT_MAX_TOKENS, options.think_budget)
+
+    def _less(self, messages: Sequence[Message], options: Options) -> tuple[Options, str]:
+        """Half the pixels of the largest picture or frame, and half the tokens; and what to say of it."""
+        inputs = self.prepare(messages, options)
+        pixels = max((patches.grid[1] * patches.grid[2] * PATCH_PIXELS for patches in inputs.media), default=0)
+        tokens = self._limits(options).max_tokens // 2
+        smaller = max(pixels // 2, 784) if pixels else options.max_pixels
+        seen = f"{smaller} pixels a picture and " if pixels else ""
+        note = f"Memory ran out; trying once more with {seen}at most {tokens} tokens."
+        return replace(options, max_pixels=smaller, max_tokens=max(tokens, 1)), note
+
+    def _full(self) -> ModelError:
+        where = self._model.device if self._model else self._device
+        return ModelError(
+            f"{self.model} ran out of memory on {where}.",
+            "Use smaller pictures (--max-pixels), fewer tokens (--max-tokens), --precision nf4 or --device cpu.",
+        )
 
     def _constraint(self, schema: dict[str, Any]) -> JsonConstraint:
         from ernie_cli.runtime.constraint import JsonConstraint
@@ -83,14 +129,36 @@ class LocalEngine:
 
         return compile_vocabulary(self.checkpoint.tokenizer, self.checkpoint.stop_ids)
 
-    @cached_property
-    def _loaded(self) -> Model:
-        from ernie_cli.runtime.model import load
+    def _loaded(self, work: Load) -> tuple[Model, float, list[Note]]:
+        """The model, the seconds it took to load just now (0 if it was there), and what is to be said about it."""
+        from ernie_cli.runtime.fit import human
+        from ernie_cli.runtime.loading import load
 
+        if self._model is not None:
+            return self._model, 0.0, []
         begun = time.monotonic()
-        model = load(self.checkpoint, self._device)
-        self._load_s = round(time.monotonic() - begun, 3)
-        return model
+        self._model = model = load(self.checkpoint, self._device, self._precision, work)
+        load_s = round(time.monotonic() - begun, 3)
+        assert model.choice is not None
+        held = ", ".join(f"{human(size)} {dtype}" for dtype, size in model.bytes_by_dtype().items())
+        return (
+            model,
+            load_s,
+            [
+                Note(f"{self.model}: {model.choice}.", detail=not model.choice.offloaded),
+                Note(f"Loaded: {held}.", detail=True),
+            ],
+        )
+
+
+def load_of(inputs: ModelInputs, max_tokens: int) -> Load:
+    """What an answer of at most `max_tokens` to these inputs takes."""
+    from ernie_cli.runtime.memory import Load
+    from ernie_cli.runtime.model import pieces
+
+    prompt = len(inputs.ids)
+    seen = [len(pixels) for patches in inputs.media for pixels, _ in pieces(patches)]
+    return Load(prompt + max_tokens, prompt, max(seen, default=0))
 
 
 def _sampling(options: Options, stated: dict[str, Any]) -> Sampling:

@@ -3,7 +3,7 @@
 This room knows paths, globs, URLs, standard input, and picture formats. It knows no model, no torch and no command,
 and prints nothing. Whatever a user, a server or a file does wrong leaves it as an `InputError`; a picture that leaves
 it is RGB, upright, whole, and within the limits. What reads another kind of input stands beside `pictures.py` and takes
-the same `Source`, whose `part` is its own to understand; `pictures_of` is where it joins in.
+the same `Source`, whose `part` is its own to understand; `open_document` is where it joins in.
 """
 
 from __future__ import annotations
@@ -11,11 +11,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
+from ernie_cli.media.documents import Document, LockedError, open_document
 from ernie_cli.media.limits import Limits
 from ernie_cli.media.pictures import LoadedPicture, open_picture
 from ernie_cli.media.sources import Source, resolve
 
-__all__ = ["Limits", "LoadedPicture", "Source", "load", "open_picture", "pictures_of", "resolve"]
+__all__ = [
+    "Document",
+    "Limits",
+    "LoadedPicture",
+    "LockedError",
+    "Source",
+    "load",
+    "open_document",
+    "open_picture",
+    "pictures_of",
+    "resolve",
+]
 
 _DEFAULT_LIMITS = Limits()
 
@@ -31,4 +43,6 @@ def load(arguments: Sequence[str], *, stdin: BinaryIO, limits: Limits = _DEFAULT
 
 def pictures_of(source: Source, limits: Limits = _DEFAULT_LIMITS) -> Iterator[LoadedPicture]:
     """The pictures of one source, one at a time as they are asked for. Raises `InputError`."""
-    yield open_picture(source, limits)
+    with open_document(source, limits) as document:
+        for number in document.numbers:
+            yield document.page(number)

@@ -1,8 +1,8 @@
 """From a source to one upright RGB picture.
 
-Pillow and pillow-heif decode, `rgb.py` makes it what a person would see. Only the first of several frames or pages is
-taken. A picture comes out whole or not at all: whatever Pillow raises on a strange file leaves here as one
-`InputError`.
+Pillow and pillow-heif decode, `rgb.py` makes it what a person would see. Only the first of several frames is taken,
+but any page of a TIFF. A picture comes out whole or not at all: whatever Pillow raises on a strange file leaves here as
+one `InputError`.
 """
 # PIL and pillow_heif are imported where they are used, so that `ernie --help` stays fast.
 
@@ -35,11 +35,13 @@ _SEVERAL["TIFF"] = "has several pages; only the first is used"
 _SEVERAL["HEIF"] = "holds several pictures; only the main one is used"
 
 _ORIENTATION_TAG = 0x0112
+MOST_PAGES = 10_000
+_TIFF_MARKS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _SUBFILE_TAG, _RAW_TAG = 254, 50706  # TIFF 6.0 NewSubfileType; DNGVersion
 
 _HINTS = {
-    Kind.PDF: "Turn its pages into pictures first, for example with: pdftoppm -png -r 150 FILE page",
-    Kind.VIDEO: "Take pictures from it first, for example with: ffmpeg -i FILE -vf fps=1 frame-%04d.png",
+    Kind.VIDEO: "Name a moment of it, in seconds, as in clip.mp4#t=12; or ask about all of it with: ernie video",
+    Kind.PDF: "Give one page of it, as in report.pdf#3.",
     Kind.DRAWING: "Export it as PNG first.",
     Kind.WEB_PAGE: "Give the address of the picture itself, not of the page it is on.",
     Kind.TEXT: "Give a picture; words belong in the question.",
@@ -53,7 +55,8 @@ _pillow_lock = threading.RLock()
 class LoadedPicture:
     """`image` is RGB and upright. `notes` say, a sentence each, what of the input it leaves out.
 
-    `page` is its number in a document, from 1; `time_s` its time in a clip, in seconds.
+    `page` is its number in a document, from 1, and `text` what a PDF says stands on it; `time_s` is its time in a clip,
+    in seconds.
     """
 
     image: Image.Image
@@ -61,6 +64,7 @@ class LoadedPicture:
     notes: tuple[str, ...] = ()
     page: int | None = None
     time_s: float | None = None
+    text: str | None = None
 
 
 def open_picture(source: Source, limits: Limits) -> LoadedPicture:
@@ -68,23 +72,54 @@ def open_picture(source: Source, limits: Limits) -> LoadedPicture:
 
     Raises `InputError` for whatever is no picture, is damaged, or has more than `limits.pixels` pixels.
     """
-    kind = Kind.UNKNOWN
     with source.open(limits) as stream:
-        try:
-            head = stream.read(SNIFF_BYTES)
-            kind = sniff(head)
-            _check_kind(kind, source.name)
-            with _pillow_settings(limits):
-                return _decode(stream, source, _formats(head))
-        except InputError:
-            raise
-        except Exception as error:  # of at least seven kinds, on files that are broken in different ways
-            raise _refusal(error, kind, source.name, limits) from error
+        return read_picture(stream, source, limits)
+
+
+def read_picture(stream: BinaryIO, source: Source, limits: Limits, frame: int | None = None) -> LoadedPicture:
+    """Decode an opened source; with `frame`, that page of a TIFF, counted from 0. Raises `InputError`."""
+    kind = Kind.UNKNOWN
+    try:
+        head = _head(stream)
+        kind = sniff(head)
+        _check_kind(kind, source.name)
+        with _pillow_settings(limits):
+            return _decode(stream, source, _formats(head), frame)
+    except InputError:
+        raise
+    except Exception as error:  # of at least seven kinds, on files that are broken in different ways
+        raise _refusal(error, kind, source.name, limits) from error
+
+
+def page_frames(stream: BinaryIO, limits: Limits) -> list[int]:
+    """The frames of a TIFF that are pages, and not smaller copies of them; empty for what is no readable TIFF."""
+    from PIL import Image
+
+    head = _head(stream)
+    if head[:4] not in _TIFF_MARKS:
+        return []
+    try:
+        with _pillow_settings(limits), Image.open(stream, formats=["TIFF"]) as image:
+            frames = range(min(getattr(image, "n_frames", 1), MOST_PAGES))
+            return [frame for frame in frames if frame == 0 or not _is_smaller_copy(image, frame)]
+    except Exception:  # whoever decodes it tells what is wrong
+        return []
+
+
+def _head(stream: BinaryIO) -> bytes:
+    stream.seek(0)
+    head = stream.read(SNIFF_BYTES)
+    stream.seek(0)
+    return head
+
+
+def _is_smaller_copy(image: Image.Image, frame: int) -> bool:
+    image.seek(frame)
+    kind = getattr(image, "tag_v2", {}).get(_SUBFILE_TAG, 0)
+    return isinstance(kind, int) and bool(kind & 1)
 
 
 def _check_kind(kind: Kind, name: str) -> None:
-    if kind in {Kind.PDF, Kind.VIDEO}:
-        raise InputError(f"{name} is {kind.value}, which this version cannot read yet.", _HINTS[kind])
     if kind not in {Kind.PICTURE, Kind.UNKNOWN}:
         raise InputError(f"{name} is {kind.value}, not a picture.", _HINTS[kind])
 
@@ -115,19 +150,33 @@ def _pillow_settings(limits: Limits) -> Iterator[None]:
             Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES = before
 
 
-def _decode(stream: BinaryIO, source: Source, formats: list[str]) -> LoadedPicture:
+@contextmanager
+def reading(name: str, limits: Limits) -> Iterator[None]:
+    """Around work with Pillow on a picture: whatever it raises leaves as an `InputError`."""
+    try:
+        with _pillow_settings(limits):
+            yield
+    except InputError:
+        raise
+    except Exception as error:
+        raise _refusal(error, Kind.PICTURE, name, limits) from error
+
+
+def _decode(stream: BinaryIO, source: Source, formats: list[str], frame: int | None) -> LoadedPicture:
     from PIL import Image
 
     with Image.open(stream, formats=formats) as image:
-        _check_header(image, source)
+        _check_header(image, source, frame)
+        if frame is not None:
+            image.seek(frame)
         image.load()
         _check_end(image, stream)
         upright = rgb.turn(rgb.to_rgb(image), _orientation(image))
-        return LoadedPicture(upright, source.name, _notes(image, source.name))
+        return LoadedPicture(upright, source.name, () if frame is not None else _notes(image, source.name))
 
 
-def _check_header(image: Image.Image, source: Source) -> None:
-    if source.part:
+def _check_header(image: Image.Image, source: Source, frame: int | None) -> None:
+    if source.part and frame is None:
         hint = f"Leave off #{source.part}."
         raise InputError(f"{source.name} is a picture, and has no part #{source.part}.", hint)
     if 0 in image.size:

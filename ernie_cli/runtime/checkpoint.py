@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ernie_cli.errors import ModelError
-from ernie_cli.runtime.config import decode_json, native_config, pixel_budgets
+from ernie_cli.runtime.config import decode_json, frame_sampling, native_config, pixel_budgets
 from ernie_cli.runtime.prompt import (
     BEGIN,
     CONTROL,
@@ -29,6 +29,7 @@ from ernie_cli.runtime.vision import PixelBudget
 if TYPE_CHECKING:
     from transformers import Ernie4_5_VLMoeConfig
 
+FULL = "baidu/ERNIE-4.5-VL-28B-A3B-Thinking"
 NANO = "ernie-nano"
 NANO_FOLDER = Path(__file__).parents[1] / "nano"
 
@@ -103,6 +104,11 @@ class Checkpoint:
     def budgets(self) -> tuple[PixelBudget, PixelBudget]:
         """Pixels of a picture and of a video frame."""
         return pixel_budgets(self._json)
+
+    @cached_property
+    def frame_sampling(self) -> tuple[float, int, int]:
+        """Frames a second, and the least and most frames of a clip."""
+        return frame_sampling(self._json)
 
     @cached_property
     def stop_ids(self) -> frozenset[int]:

@@ -79,7 +79,10 @@ def native_config(raw: dict[str, Any], control: dict[str, int]) -> Ernie4_5_VLMo
         if kind == NATIVE_TYPE:
             _require(raw, ("text_config", "vision_config"))
             return Ernie4_5_VLMoeConfig.from_dict(raw)
-        return Ernie4_5_VLMoeConfig(**_from_flat(raw, control))
+        config = Ernie4_5_VLMoeConfig(**_from_flat(raw, control))
+        if raw.get("quantization_config"):
+            config.quantization_config = raw["quantization_config"]
+        return config
     except KeyError as missing:
         raise ModelError(f"config.json lacks the key {missing}.", AGAIN) from missing
     except (TypeError, ValueError, AttributeError, IndexError, StrictDataclassError) as wrong:
@@ -159,6 +162,23 @@ def pixel_budgets(read: Callable[[str], dict[str, Any]]) -> tuple[PixelBudget, P
         _budget(pictures, ("min_pixels", "max_pixels"), PICTURE_BUDGET),
         _budget(clips or hub, ("video_min_pixels", "video_max_pixels"), FRAME_BUDGET, sizes=bool(clips)),
     )
+
+
+def frame_sampling(read: Callable[[str], dict[str, Any]]) -> tuple[float, int, int]:
+    """Frames a second, and the least and most frames of a clip, as the checkpoint states them; else Baidu's.
+
+    `read` is as in `pixel_budgets`; the keys are those of transformers' video processor.
+    """
+    stated = read("processor_config.json").get("video_processor") or read("video_preprocessor_config.json")
+    stated = stated or read("preprocessor_config.json")
+    usual = (("fps", 2.0), ("min_frames", 16), ("max_frames", 180))
+    fps, least, most = (stated.get(key) or value for key, value in usual)
+    if not (isinstance(fps, int | float) and isinstance(least, int) and isinstance(most, int) and 0 < least <= most):
+        raise ModelError(
+            f"The video processor's configuration allows from {least!r} to {most!r} frames, which is no range.",
+            "Fetch video_preprocessor_config.json again.",
+        )
+    return float(fps), least, most
 
 
 def _budget(stated: dict[str, Any], keys: tuple[str, str], usual: PixelBudget, *, sizes: bool = True) -> PixelBudget:

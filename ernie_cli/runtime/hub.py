@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from ernie_cli.errors import ErnieError, ModelError, UsageError
+from ernie_cli.runtime.checkpoint import FULL
 from ernie_cli.runtime.config import HUB_TYPE, NATIVE_TYPE
 from ernie_cli.runtime.snapshots import (
     DEFAULT_REVISION,
@@ -37,7 +38,6 @@ from ernie_cli.runtime.snapshots import (
 if TYPE_CHECKING:
     from huggingface_hub.hf_api import RepoSibling
 
-DEFAULT_REPO = "baidu/ERNIE-4.5-VL-28B-A3B-Thinking"
 WANTED = (
     *("config.json", "generation_config.json", "preprocessor_config.json", "video_preprocessor_config.json"),
     *("processor_config.json", "tokenizer.model", "tokenizer.json", "tokenizer_config.json", "added_tokens.json"),
@@ -106,7 +106,7 @@ def plan(repo: str, revision: str = DEFAULT_REVISION) -> Plan:
     from huggingface_hub.errors import OfflineModeIsEnabled
 
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", repo) or not re.fullmatch(r"(?!.*\.\.)[\w./-]+", revision):
-        raise UsageError(f"{repo}@{revision} names no model of the hub.", f"A name looks like {DEFAULT_REPO}.")
+        raise UsageError(f"{repo}@{revision} names no model of the hub.", f"A name looks like {FULL}.")
     with _explained(repo, revision):
         try:
             info = HfApi().model_info(repo, revision=revision, timeout=30, files_metadata=True)
@@ -121,7 +121,7 @@ def plan(repo: str, revision: str = DEFAULT_REVISION) -> Plan:
     if files[:1] != tuple(file for file in files if file.name == "config.json") or not _is_weights(files[-1]):
         raise ModelError(
             f"{repo} has no config.json with safetensors weights, so there is nothing in it to run.",
-            f"The checkpoint this program is made for is {DEFAULT_REPO}.",
+            f"The checkpoint this program is made for is {FULL}.",
         )
     return Plan(repo, revision, commit, folder, files)
 
@@ -200,7 +200,7 @@ def check_architecture(repo: str, kind: str | None) -> None:
     if kind not in (None, HUB_TYPE, NATIVE_TYPE):
         raise ModelError(
             f"{repo} is a model of type {kind!r}, which this program does not run.",
-            f"It runs {HUB_TYPE} and {NATIVE_TYPE}, such as {DEFAULT_REPO}.",
+            f"It runs {HUB_TYPE} and {NATIVE_TYPE}, such as {FULL}.",
         )
 
 

@@ -1,32 +1,51 @@
-"""The model in memory: transformers' native modules, driven with our own inputs and a KV cache."""
+"""The model in memory: transformers' native modules, driven with our own inputs and a KV cache.
+
+Frames are seen and prompts read in pieces of bounded size, so that what is needed beside weights and cache is too.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 from inspect import signature
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 from torch import Tensor
 
-from ernie_cli.errors import ModelError
 from ernie_cli.runtime.checkpoint import Checkpoint
 from ernie_cli.runtime.inputs import ModelInputs
-from ernie_cli.runtime.verify import check_checkpoint
+from ernie_cli.runtime.memory import PATCHES, PREFILL
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from transformers import DynamicCache, Ernie4_5_VLMoeForConditionalGeneration
 
-SMALL = 1_000_000_000  # below this many parameters, float32 on a CPU costs little and is the faster there
+    from ernie_cli.runtime.fit import Choice
+    from ernie_cli.runtime.vision import Patches
+
+Grid: TypeAlias = tuple[int, int, int]
 
 
 class Model:
-    """The weights of a checkpoint on a device."""
+    """The weights of a checkpoint, where `choice` put them; `device` takes the inputs."""
 
-    def __init__(self, checkpoint: Checkpoint, native: Ernie4_5_VLMoeForConditionalGeneration) -> None:
+    def __init__(
+        self, checkpoint: Checkpoint, native: Ernie4_5_VLMoeForConditionalGeneration, choice: Choice | None = None
+    ) -> None:
         self.checkpoint = checkpoint
         self.native = native
+        self.choice = choice
         self.device = native.device
+
+    def bytes_by_dtype(self) -> dict[str, int]:
+        """What the weights take, by dtype, as torch counts them; tied ones once."""
+        held: dict[str, int] = {}
+        for weight in {id(weight): weight for weight in self.native.parameters()}.values():
+            name = str(weight.dtype).removeprefix("torch.")
+            held[name] = held.get(name, 0) + weight.nbytes
+        return held
 
     @property
     def _core(self) -> Any:
@@ -35,11 +54,12 @@ class Model:
     @torch.inference_mode()
     def see(self, inputs: ModelInputs) -> list[Tensor]:
         """Embeddings (tokens, hidden) of each medium."""
-        seen = []
-        for patches in inputs.media:
-            grid = torch.tensor([patches.grid], device=self.device)
-            features = self._core.vision_tower(torch.from_numpy(patches.pixels).to(self.device), grid)
-            seen.append(self._core.resampler_model(features.last_hidden_state, grid))
+        return [torch.cat([self._see(*piece) for piece in pieces(patches)]) for patches in inputs.media]
+
+    def _see(self, pixels: NDArray[np.float32], grid: Grid) -> Tensor:
+        shape = torch.tensor([grid], device=self.device)
+        features = self._core.vision_tower(torch.from_numpy(pixels).to(self.device), shape)
+        seen: Tensor = self._core.resampler_model(features.last_hidden_state, shape)
         return seen
 
     @torch.inference_mode()
@@ -66,15 +86,17 @@ class Decoding:
 
     @torch.inference_mode()
     def read(self, embeds: Tensor, places: Tensor, routing: Tensor | None) -> None:
-        """Takes embeddings (tokens, hidden) at places (3, tokens) into the cache."""
+        """Takes embeddings (tokens, hidden) at places (3, tokens) into the cache, a bounded piece at a time."""
         native = self._model.native
-        out = native.model.language_model(
-            inputs_embeds=embeds[None],
-            position_ids=places[:, None],
-            moe_mm_token_type_ids=None if routing is None else routing[None],
-            use_cache=True,
-            **{_cache_argument(): self._cache},
-        )
+        for start in range(0, len(embeds), PREFILL):
+            piece = slice(start, start + PREFILL)
+            out = native.model.language_model(
+                inputs_embeds=embeds[None, piece],
+                position_ids=places[:, None, piece],
+                moe_mm_token_type_ids=None if routing is None else routing[None, piece],
+                use_cache=True,
+                **{_cache_argument(): self._cache},
+            )
         self.logits = native.lm_head(out.last_hidden_state[0, -1]).float()
 
     @torch.inference_mode()
@@ -87,73 +109,21 @@ class Decoding:
         self.read(embeds, places, None)
 
 
+def pieces(patches: Patches) -> Iterator[tuple[NDArray[np.float32], Grid]]:
+    """A medium's patches and grid, a clip cut into pairs of frames so that at most `PATCHES` are seen at a time.
+
+    A frame's patches attend to each other alone, and the resampler joins pairs: the cut changes nothing.
+    """
+    frames, height, width = patches.grid
+    step = frames if frames == 1 else max(2, PATCHES // (height * width) // 2 * 2)
+    for start in range(0, frames, step):
+        stop = min(start + step, frames)
+        yield patches.pixels[start * height * width : stop * height * width], (stop - start, height, width)
+
+
 @cache
 def _cache_argument() -> str:
     """What transformers calls the KV cache: `cache` since 5.24, which warns of the older `past_key_values`."""
     from transformers.models.ernie4_5_vl_moe.modeling_ernie4_5_vl_moe import Ernie4_5_VLMoeTextModel
 
     return "cache" if "cache" in signature(Ernie4_5_VLMoeTextModel.forward).parameters else "past_key_values"
-
-
-def load(checkpoint: Checkpoint, device: str = "auto") -> Model:
-    """Loads the weights, once all files are seen to be whole. Raises ModelError, naming what is missing or broken."""
-    from safetensors import SafetensorError
-    from transformers import Ernie4_5_VLMoeForConditionalGeneration
-    from transformers.utils import logging as hf_logging
-
-    hf_logging.set_verbosity_error()
-    hf_logging.disable_progress_bar()
-    if problems := check_checkpoint(checkpoint):
-        first = problems[0]
-        raise ModelError(f"The checkpoint {checkpoint.name} cannot be run: {first.what}", first.hint)
-    config = checkpoint.config
-    place = pick_device(device)
-    try:
-        native, report = Ernie4_5_VLMoeForConditionalGeneration.from_pretrained(
-            checkpoint.folder,
-            config=config,
-            dtype=pick_dtype(checkpoint, place),
-            use_safetensors=True,
-            local_files_only=True,
-            experts_implementation="grouped_mm",
-            output_loading_info=True,
-        )
-    except (OSError, SafetensorError, ValueError, RuntimeError) as broken:
-        raise ModelError(
-            f"The weights in {checkpoint.folder} cannot be read: {str(broken).splitlines()[0]}",
-            "Fetch the checkpoint again; a download may have been cut off.",
-        ) from broken
-    if missing := sorted(report["missing_keys"]):
-        raise ModelError(
-            f"The weights in {checkpoint.folder} are incomplete: {len(missing)} are missing, such as {missing[0]}.",
-            "Fetch the checkpoint again, with all its safetensors files.",
-        )
-    if place == "cpu" and native.num_parameters() < SMALL:
-        # A small model's steps are too short to be worth sharing: one thread decodes many times faster than several.
-        torch.set_num_threads(1)
-    try:
-        return Model(checkpoint, native.eval().to(place))
-    except torch.OutOfMemoryError as full:
-        size = native.get_memory_footprint() / 1e9
-        raise ModelError(
-            f"{checkpoint.name} needs {size:.1f} GB and does not fit on {place}.", "Use a larger card, or --device cpu."
-        ) from full
-
-
-def pick_device(device: str) -> str:
-    """The device meant by `auto`: the first GPU, else Apple's, else the CPU. Raises ModelError if one is not there."""
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as absent:
-        raise ModelError(
-            f"This machine has no usable device {device!r}.", "Use --device cpu, or leave the option out."
-        ) from absent
-    return device
-
-
-def pick_dtype(checkpoint: Checkpoint, device: str) -> torch.dtype:
-    """bfloat16 as stored; float32 for a small model on a CPU, where bfloat16 is often emulated."""
-    size = sum(file.stat().st_size for file in checkpoint.folder.glob("*.safetensors")) / 2
-    return torch.float32 if device == "cpu" and size < SMALL else torch.bfloat16

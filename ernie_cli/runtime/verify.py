@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from ernie_cli.errors import ModelError
 from ernie_cli.runtime.checkpoint import Checkpoint
-from ernie_cli.runtime.config import Shape, decode_json, expected_tensors
+from ernie_cli.runtime.config import Shape, decode_json
+from ernie_cli.runtime.precision import stated_precision, stored_tensors
 from ernie_cli.runtime.prompt import IMAGE_PATCH
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def check_checkpoint(checkpoint: Checkpoint, deep: bool = False) -> list[Problem
     found = list(_small_files(checkpoint))
     shards: dict[str, dict[str, Tensor]] = {}
     try:
-        promised = _shards(checkpoint.folder)
+        promised = shards_of(checkpoint.folder)
     except Broken as broken:
         return [*found, broken.problem]
     for shard, names in promised.items():
@@ -119,7 +120,7 @@ def _small_files(checkpoint: Checkpoint) -> Iterator[Problem]:
         yield Problem("config.json", what, "The two belong to different models; fetch both again.")
 
 
-def _shards(folder: Path) -> dict[str, set[str]]:
+def shards_of(folder: Path) -> dict[str, set[str]]:
     """The weight files there should be, with the tensors the index promises of each. Raises Broken."""
     if (folder / SINGLE).exists():
         return {SINGLE: set()}  # this is the one transformers reads, even beside an index
@@ -186,23 +187,26 @@ def _tensors(raw: dict[str, Any], base: int) -> dict[str, Tensor]:
 
 def _contents(config: Ernie4_5_VLMoeConfig, shards: Mapping[str, Mapping[str, Tensor]]) -> Iterator[Problem]:
     """Tensors the architecture needs and nobody has, or has in another shape. Strays such as `mtp_*` are no matter."""
-    held = {_hub_name(name): (shard, tensor) for shard, tensors in shards.items() for name, tensor in tensors.items()}
+    held = {hub_name(name): (shard, tensor) for shard, tensors in shards.items() for name, tensor in tensors.items()}
     if any(name.startswith("model.language_model.") for name in held):
         return  # transformers' names in memory, with fused experts: what is missing is told after loading
-    needed = expected_tensors(config)
+    needed = stored_tensors(config, stated_precision(config) or "bf16")
     where = INDEX if len(shards) > 1 else next(iter(shards))
     if missing := [name for name in needed if name not in held]:
         what = f"{where} lacks {_some(missing)}, without which the model cannot run."
         yield Problem(where, what, "Fetch the checkpoint again, with all its safetensors files.")
-    for name, shape in needed.items():
+    for name, (dtype, shape) in needed.items():
         shard, tensor = held.get(name, (where, None))
-        if tensor is not None and tensor.shape != shape:
-            what = f"{shard} has {name} in the shape {list(tensor.shape)}, but config.json asks for {list(shape)}."
+        if tensor is not None and (tensor.shape != shape or dtype not in (None, tensor.dtype)):
+            has, asks = (f"{list(size)}" for size in (tensor.shape, shape))
+            if dtype not in (None, tensor.dtype):
+                has, asks = f"{has} of {tensor.dtype}", f"{asks} of {dtype}"
+            what = f"{shard} has {name} in the shape {has}, but config.json asks for {asks}."
             yield Problem(shard, what, "Weights and config.json belong to different models; fetch both again.")
             return
 
 
-def _hub_name(name: str) -> str:
+def hub_name(name: str) -> str:
     # transformers writes the tower one level deeper than Baidu does, and reads it from both places.
     return name.removeprefix("model.") if name.startswith("model.vision_model.") else name
 

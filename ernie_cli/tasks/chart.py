@@ -24,6 +24,11 @@ TITLE_KEYS = ("title", "chart_title", "name", "caption")
 COLUMN_KEYS = ("columns", "headers", "header", "column_names", "cols", "fields")
 ROW_KEYS = ("rows", "data", "values", "table")
 _OWN_KEYS = frozenset((*TYPE_KEYS, *TITLE_KEYS, *COLUMN_KEYS))
+_UNIT = re.compile(
+    r"(?P<name>.+?)\s*(?:\((?P<round>[^()]{1,30})\)|\[(?P<square>[^\[\]]{1,30})\]"
+    r"|(?:,\s*|\s+in\s+)(?P<after>%|[$\u20ac\u00a3\u00a5]|[a-z\u00b5]{1,4}(?:/[a-z]{1,4})?|[A-Z]{3}|\u00b0[CF]"
+    r"|percent|thousands?|millions?|billions?))"
+)
 _PIPE_ROW = re.compile(r"^\s*\|(.+)\|\s*$")
 _PIPE_RULE = re.compile(r"[\s|:-]+")
 
@@ -37,6 +42,27 @@ class Chart(BaseModel):
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
+
+
+class Axis(BaseModel):
+    """What a column counts, and in what, as far as its name says so."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    unit: str | None
+
+
+def axes(chart: Chart) -> tuple[Axis, ...]:
+    """Name and unit of each column: `Rain (mm)`, `Rain [mm]`, `Rain in mm` and `Rain, mm` all are rain in mm."""
+    return tuple(_axis(column) for column in chart.columns)
+
+
+def _axis(column: str) -> Axis:
+    match = _UNIT.fullmatch(column.strip())
+    if match is None:
+        return Axis(name=column.strip(), unit=None)
+    return Axis(name=match["name"].strip(), unit=next(filter(None, match.group("round", "square", "after"))).strip())
 
 
 def request(question: str | None = None) -> str:
@@ -53,7 +79,7 @@ def schema() -> dict[str, Any]:
     row = {"type": "array", "items": {"type": ["string", "number", "null"]}}
     fields = {
         "type": text,
-        "title": text,
+        "title": {"type": ["string", "null"]},
         "columns": {"type": "array", "items": text},
         "rows": {"type": "array", "items": row},
     }

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from ernie_cli.errors import AnswerError
+from ernie_cli.errors import AnswerError, UsageError
 from ernie_cli.tasks.denial import says_nothing
 from ernie_cli.tasks.json_text import is_cut, unwrap
 from ernie_cli.tasks.reading import AGAIN_HINT, Entry, Reading, Shape, look, lookup, unreadable
@@ -70,35 +70,80 @@ class Point(BaseModel):
 Thing = TypeVar("Thing", Box, Point)
 
 
-def request(query: str | Sequence[str], *, points: bool = False) -> str:
+def scale_of(text: str) -> Scale | None:
+    """What `--scale` says: a number, `WIDTHxHEIGHT`, or None for `pixels`, those of each picture. Raises UsageError."""
+    if text.strip().lower() == "pixels":
+        return None
+    parts = re.split(r"[x,]", text.strip().lower())
+    ends = [_float(part) for part in parts]
+    if len(ends) > 2 or not all(math.isfinite(end) and end > 0 for end in ends):
+        raise UsageError(f"--scale {text} is no scale.", "Give a number as in 1000, a size as in 1024x768, or: pixels.")
+    return ends[0] if len(ends) == 1 else (ends[0], ends[1])
+
+
+def labels_of(query: str) -> list[str]:
+    """The things that a query names: a list with commas, and perhaps an "and" before its last, is taken apart."""
+    if "," not in query:
+        return [query.strip()]
+    parts = [part.strip() for part in query.split(",")]
+    last = parts.pop()
+    parts += re.split(r"\s+and\s+", last.removeprefix("and "), maxsplit=1)
+    return list(dict.fromkeys(part for part in parts if part))
+
+
+def request(query: str | Sequence[str], *, points: bool = False, scale: Scale = GRID) -> str:
     """The text behind the picture; several labels are asked for at once."""
     labels = [query] if isinstance(query, str) else list(query)
     wanted = " and ".join(filter(None, [", ".join(labels[:-1]), labels[-1]]))
     form = '{"point_2d": [x, y], "label": "..."}' if points else '{"bbox_2d": [x1, y1, x2, y2], "label": "..."}'
-    return (
-        f"Find every {wanted}. Answer with JSON only: a list of {form}"
-        " with coordinates from 0 to 1000, or [] if there is none."
-    )
+    if isinstance(scale, tuple):
+        range_ = f"coordinates from 0 to {scale[0]:g} across and from 0 to {scale[1]:g} down"
+    else:
+        range_ = f"coordinates from 0 to {scale:g}"
+    return f"Find every {wanted}. Answer with JSON only: a list of {form} with {range_}, or [] if there is none."
 
 
-def schema(*, points: bool = False) -> dict[str, Any]:
-    """The JSON Schema of the answer, as the grammar enforces it."""
+def schema(*, points: bool = False, labels: Sequence[str] = (), scale: Scale = GRID) -> dict[str, Any]:
+    """The JSON Schema of the answer, as the grammar enforces it; with `labels`, things bear one of these."""
     key, count = ("point_2d", 2) if points else ("bbox_2d", 4)
-    coordinate = {"type": "integer", "minimum": 0, "maximum": GRID}
-    place = {"type": "array", "items": coordinate, "minItems": count, "maxItems": count}
+    most = max(scale) if isinstance(scale, tuple) else scale
+    # Fractions need decimals; any other scale is counted in whole numbers.
+    kind = {"type": "number", "maximum": 1} if most <= 1 else {"type": "integer", "maximum": math.ceil(most)}
+    place = {"type": "array", "items": kind | {"minimum": 0}, "minItems": count, "maxItems": count}
+    label: dict[str, Any] = {"enum": list(labels)} if labels else {"type": "string"}
     item = {
         "type": "object",
-        "properties": {key: place, "label": {"type": "string"}},
+        "properties": {key: place, "label": label},
         "required": [key, "label"],
         "additionalProperties": False,
     }
     return {"type": "array", "items": item}
 
 
-def read(answer: str, size: tuple[int, int], *, label: str = "", scale: Scale = GRID) -> Reading[Box]:
+def settled(name: str, labels: Sequence[str]) -> str:
+    """The one of `labels` that is meant by a model's name for a thing; the name itself where that is not clear.
+
+    A single label is always meant; of several, the one that is the same but for case, article and plural.
+    """
+    if len(labels) == 1:
+        return labels[0]
+    if name in labels:
+        return name
+    return next((label for label in labels if _forms(label) & _forms(name)), name)
+
+
+def _forms(name: str) -> set[str]:
+    plain = re.sub(r"^(?:an?|the)\s+", "", " ".join(name.casefold().split()))
+    return {plain, f"{plain}s", f"{plain}es"}
+
+
+def read(
+    answer: str, size: tuple[int, int], *, label: str = "", labels: Sequence[str] = (), scale: Scale = GRID
+) -> Reading[Box]:
     """The boxes of an answer, in its order, for a picture of `size` (width, height) in pixels.
 
-    `label` names boxes that came without one; `scale` is what the model counts up to, one number or one for each axis.
+    `label` names boxes that came without one; with `labels`, names are `settled` on these; `scale` is what the model
+    counts up to, one number or one for each axis.
     Raises `AnswerError` where the answer cannot be read, or holds boxes of which none can be used.
     """
 
@@ -108,31 +153,36 @@ def read(answer: str, size: tuple[int, int], *, label: str = "", scale: Scale = 
         near, far = _pixels((x1, y1), size), _pixels((x2, y2), size)
         if _edge(x1) == _edge(x2) or _edge(y1) == _edge(y2):
             return None
-        return Box(label=name, box=(*near, *far), box_1000=(_tidy(x1), _tidy(y1), _tidy(x2), _tidy(y2)))
+        return Box(label=name, box=(*near, *far), box_1000=(tidy(x1), tidy(y1), tidy(x2), tidy(y2)))
 
-    return _read(answer, 4, label, scale, build)
+    return _read(answer, 4, (label, labels), scale, build)
 
 
-def read_points(answer: str, size: tuple[int, int], *, label: str = "", scale: Scale = GRID) -> Reading[Point]:
+def read_points(
+    answer: str, size: tuple[int, int], *, label: str = "", labels: Sequence[str] = (), scale: Scale = GRID
+) -> Reading[Point]:
     """The points of an answer; everything as in `read`."""
 
     def build(name: str, place: Place) -> Point:
-        return Point(
-            label=name, point=_pixels((place[0], place[1]), size), point_1000=(_tidy(place[0]), _tidy(place[1]))
-        )
+        return Point(label=name, point=_pixels((place[0], place[1]), size), point_1000=(tidy(place[0]), tidy(place[1])))
 
-    return _read(answer, 2, label, scale, build)
+    return _read(answer, 2, (label, labels), scale, build)
 
 
 def _read(
-    answer: str, count: int, label: str, scale: Scale, build: Callable[[str, Place], Thing | None]
+    answer: str,
+    count: int,
+    names: tuple[str, Sequence[str]],
+    scale: Scale,
+    build: Callable[[str, Place], Thing | None],
 ) -> Reading[Thing]:
     """Items of `count` numbers, built from a label and numbers in thousandths, the useless ones dropped and counted."""
+    label, labels = names
     found = look(answer, _SHAPES[count], "box" if count == 4 else "point") or _in_prose(answer, count)
     named = [pair for entry in found.items for pair in _named(entry, count, label)]
     things: dict[Thing, None] = {}
     for name, place in named:
-        thing = build(name, _thousandths(place, scale)) if place else None
+        thing = build(settled(name, labels), _thousandths(place, scale)) if place else None
         if thing is not None:
             things[thing] = None
     if named and not things:
@@ -231,7 +281,7 @@ def _pixels(corner: tuple[float, float], size: tuple[int, int]) -> tuple[float, 
     return x, y
 
 
-def _tidy(number: float) -> Number:
+def tidy(number: float) -> Number:
     """80 and not 80.0, as the model writes it."""
     return int(number) if number == int(number) else round(number, 1)
 

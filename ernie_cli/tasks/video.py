@@ -8,6 +8,8 @@ are merged. A moment without an end is a segment without length.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -21,6 +23,8 @@ START_KEYS = ("start", "start_time", "start_s", "start_seconds", "start_timestam
 END_KEYS = ("end", "end_time", "end_s", "end_seconds", "end_timestamp", "to", "stop", "finish", "t_end")
 RANGE_KEYS = ("time", "timestamp", "segment", "range", "interval", "time_range", "moment", "span")
 LABEL_KEYS = ("label", "event", "name", "description", "text", "caption", "action")
+
+ROUNDING_S = 0.0051  # the clock in the frames shows hundredths
 
 _CLOCK = r"\d{1,3}:\d{2}(?::\d{2})?(?:[.,]\d+)?"
 _UNIT = r"(?:seconds?|secs?|s)\b"
@@ -75,28 +79,46 @@ def schema() -> dict[str, Any]:
     return {"type": "array", "items": item}
 
 
-def read(answer: str, duration_s: float, *, label: str = "") -> Reading[Segment]:
+def read(
+    answer: str, duration_s: float, *, label: str = "", start_s: float = 0.0, frames: Sequence[float] = ()
+) -> Reading[Segment]:
     """The segments of an answer for a clip of `duration_s` seconds; `label` names those that came without one.
 
-    Segments wholly outside the clip, and items without a time, are dropped and counted. Raises `AnswerError` where the
-    answer cannot be read, or holds times of which none can be used.
+    Where only a part was shown, it began at `start_s` and ended at `duration_s`. With the times of the `frames` that
+    were shown (ascending), every time becomes that of the nearest one. Segments wholly outside, and items without a
+    time, are dropped and counted. Raises `AnswerError` where the answer cannot be read, or holds times of which none
+    can be used.
     """
     found = look(answer, _SEGMENT, "segment")
     if found is None:
         found = _in_prose(answer)
     spans = [(_span(entry.raw), _label(entry, label)) for entry in found.items]
-    inside = [(span, name) for span, name in spans if span and span[0] <= duration_s and span[1] >= 0]
+    inside = [
+        (span, name)
+        for span, name in spans
+        if span and span[0] <= duration_s + ROUNDING_S and span[1] >= start_s - ROUNDING_S
+    ]
     if spans and not inside:
         raise AnswerError(f"The answer holds {len(spans)} times, and none of them lies in the clip.", AGAIN_HINT)
-    segments = _merge(
-        [Segment(start_s=max(start, 0.0), end_s=min(end, duration_s), label=name) for (start, end), name in inside]
-    )
     notes = list(found.notes)
-    if long := sum(end > duration_s for (_, end), _ in inside):
+    if long := sum(end > duration_s + ROUNDING_S for (_, end), _ in inside):
         notes.append(f"{long} segments end after the clip ({duration_s:g} s) and were shortened.")
+    if early := sum(start < start_s - ROUNDING_S for (start, _), _ in inside):
+        notes.append(f"{early} segments begin before the part that was shown ({start_s:g} s) and were shortened.")
+    kept = [((max(start, start_s), min(end, duration_s)), name) for (start, end), name in inside]
+    if frames:
+        if moved := sum(abs(time - _nearest(time, frames)) > ROUNDING_S for span, _ in kept for time in span):
+            notes.append(f"{moved} times lie between the frames that were shown, and were moved to the nearest one.")
+        kept = [((_nearest(start, frames), _nearest(end, frames)), name) for (start, end), name in kept]
+    segments = _merge([Segment(start_s=start, end_s=end, label=name) for (start, end), name in kept])
     if len(segments) < len(inside):
         notes.append(f"{len(inside)} segments overlap and were merged into {len(segments)}.")
     return Reading(tuple(segments), found.complete, len(spans) - len(inside), tuple(notes))
+
+
+def _nearest(time: float, frames: Sequence[float]) -> float:
+    at = bisect_left(frames, time)
+    return min(frames[max(at - 1, 0) : at + 1], key=lambda frame: abs(frame - time))
 
 
 def _merge(segments: list[Segment]) -> list[Segment]:
@@ -132,13 +154,6 @@ def _in_prose(answer: str) -> Reading[Entry]:
 
 
 # ------------------------------------------------------------------------------------------------ times
-
-
-def clock(time_s: float) -> str:
-    """Seconds as the clock in the frames shows them, `HH:MM:SS.ss`."""
-    hundredths = round(time_s * 100)
-    minutes, rest = divmod(hundredths, 6000)
-    return f"{minutes // 60:02}:{minutes % 60:02}:{rest // 100:02}.{rest % 100:02}"
 
 
 def seconds(value: Any) -> float | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from random import Random
+from typing import TypeAlias
 
 from data import Sample
 from data.ask import easy_sample, scene_sample
@@ -18,51 +20,86 @@ FRAMES = PixelBudget(84 * 84, 112 * 112)
 QUESTIONS = 1
 ROWS = 64
 # `talk` is `ask` the other way round: few pictures with many questions, to learn to look up what the thought has said.
-MIX = {"easy-vqa": 0.05, "ask": 0.15, "talk": 0.15, "ground": 0.65}
+MIX = {"easy-vqa": 0.02, "ask": 0.09, "talk": 0.09, "ground": 0.8}
 MODES = (0.84, 0.1, 0.06)
 
 
+POOL = 4  # batches that are drawn at once, to put questions of like length together
+
+
+Draw: TypeAlias = tuple[str, list[Sample], tuple[PixelBudget, PixelBudget]]
+
+
 class Curriculum:
-    """Batches in which all media come out at one size; scenes grow from one thing to eight as pictures are learned."""
+    """Batches in which all media come out at one size; each job grows harder as its own pictures are learned."""
 
-    def __init__(self, random: Random, jobs: Sequence[str] = tuple(MIX)) -> None:
-        self.random = random
+    def __init__(self, seed: int, jobs: Sequence[str] = tuple(MIX), rank: int = 0) -> None:
+        # Processes that train together draw the same jobs and sizes, so that none waits, but samples of their own.
+        self.random, self.own = Random(seed), Random(f"{seed} {rank}")
         self.mix = {job: MIX[job] for job in jobs}
+        self._waiting: list[Draw] = []
 
-    def draw(self, pictures: int) -> tuple[str, list[Sample], tuple[PixelBudget, PixelBudget]]:
-        """The next batch's job, samples and pixel budgets, after `pictures` have been learned."""
-        job, samples, budgets = self._draw(pictures)
-        return job, [self._with_modes(sample) for sample in samples], budgets
+    def draw(self, learned: Mapping[str, int]) -> Draw:
+        """The next batch's job, samples and pixel budgets, after `learned` pictures of each job."""
+        if not self._waiting:
+            job = self.random.choices(list(self.mix), list(self.mix.values()))[0]
+            make, rows, budgets = self._job(job, learned.get(job, 0))
+            # A row is as long as the longest of its batch: like goes with like.
+            drawn = sorted((self._with_modes(make()) for _ in range(POOL * rows)), key=_length)
+            self._waiting = [(job, drawn[at : at + rows], budgets) for at in range(0, POOL * rows, rows)]
+            self.random.shuffle(self._waiting)
+        return self._waiting.pop()
 
     def _with_modes(self, sample: Sample) -> Sample:
         """Some questions without a thought, and some with one that is closed on its way."""
-        modes = self.random.choices(["open", "closed", "cut"], MODES, k=len(sample.questions))
+        modes = self.own.choices(["open", "closed", "cut"], MODES, k=len(sample.questions))
         return replace(
             sample, questions=[replace(q, mode=mode) for q, mode in zip(sample.questions, modes, strict=True)]
         )
 
-    def _draw(self, pictures: int) -> tuple[str, list[Sample], tuple[PixelBudget, PixelBudget]]:
-        random = self.random
-        job = random.choices(list(self.mix), list(self.mix.values()))[0]
+    def _job(self, job: str, learned: int) -> tuple[Callable[[], Sample], int, tuple[PixelBudget, PixelBudget]]:
+        """How to draw a sample of a job, all of one size, how many make a batch, and the pixel budgets."""
+        random, own, budgets = self.random, self.own, (PICTURES, FRAMES)
         if job == "easy-vqa":
-            return job, [easy_sample(random, QUESTIONS) for _ in range(ROWS)], (PICTURES, FRAMES)
-        most = 1 if pictures < 8_000 else 2 if pictures < 25_000 else 4 if pictures < 200_000 else 8
-        longest = 4 if pictures < 20_000 else 6 if random.random() < 0.4 else 9
+            return lambda: easy_sample(own, QUESTIONS), ROWS, budgets
+        if job == "ground":
+            return self._ground(learned), ROWS, budgets
+        most = random.choice([1, 2, 1 if learned < 8_000 else 2 if learned < 25_000 else 4 if learned < 150_000 else 8])
+        longest = 4 if learned < 20_000 else 6 if random.random() < 0.4 else 9
         if job == "talk":
-            width, height = self._size(min(longest, 6))
-            samples = [scene_sample(random, width, height, most, 6 * QUESTIONS) for _ in range(ROWS // 3)]
-            return job, samples, (PICTURES, FRAMES)
-        most = random.choice([1, 2, most])
-        width, height = self._size(longest)
-        if job == "ask":
-            samples = [scene_sample(random, width, height, most, QUESTIONS) for _ in range(ROWS)]
-        else:
-            samples = [ground_sample(random, width, height, min(most, 4), QUESTIONS) for _ in range(ROWS)]
-        return job, samples, (PICTURES, FRAMES)
+            width, height = self._size(4, min(longest, 6))
+            return lambda: scene_sample(own, width, height, most, 6 * QUESTIONS), ROWS // 3, budgets
+        width, height = self._size(4, longest)
+        return lambda: scene_sample(own, width, height, most, QUESTIONS), ROWS, budgets
 
-    def _size(self, longest: int) -> tuple[int, int]:
+    def _ground(self, learned: int) -> Callable[[], Sample]:
+        """Where something is, is learned fastest from one thing on one small canvas; then larger, then more."""
+        random, own = self.random, self.own
+        most = 1 if learned < 15_000 else random.choice([1, 2, 2 if learned < 50_000 else 4])
+        longest = 4 if learned < 15_000 else random.choice([4, 5, 6, 6 if learned < 60_000 else 8])
+        width, height = self._size(4, longest)
+        return lambda: _in_tens(
+            ground_sample(own, width, height, most, QUESTIONS, plain=learned < 25_000, everything=0.35)
+        )
+
+    def _size(self, shortest: int, longest: int) -> tuple[int, int]:
         """A width and height in pixels, whole tokens of 28 a side, within the budget of a picture."""
         while True:
-            width, height = (self.random.randint(4, longest) * FACTOR for _ in range(2))
+            width, height = (self.random.randint(shortest, longest) * FACTOR for _ in range(2))
             if width * height <= PICTURES.most:
                 return width, height
+
+
+def _in_tens(sample: Sample) -> Sample:
+    """The same with coordinates in steps of ten: on small pictures a third digit is noise, and slows learning down."""
+    return replace(
+        sample,
+        questions=[
+            replace(q, answer=re.sub(r"\b\d+\b", lambda number: str(round(int(number[0]), -1)), q.answer))
+            for q in sample.questions
+        ],
+    )
+
+
+def _length(sample: Sample) -> int:
+    return max(len(q.text) + len(q.answer) + (len(q.thought) if q.mode == "open" else 0) for q in sample.questions)

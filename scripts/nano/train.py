@@ -2,21 +2,24 @@
 
 State is kept in `runs/nano/` (weights, optimizers, step) and written every few minutes; starting again goes on from it,
 the first time from the checkpoint in the package (`--fresh`: from nothing).
-`--export DIR` writes the weights so far as a checkpoint in the hub's layout and stops.
+`--export DIR` writes the weights so far as a checkpoint in the hub's layout and stops. On an otherwise idle machine,
+`torchrun --nproc-per-node 2 scripts/nano/train.py` trains with a process a core, each with batches of its own.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import random
+import os
 import signal
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from batches import Batch, collate
 from curriculum import MIX, Curriculum
 from network import ROUND, new_model, read, see
@@ -24,14 +27,16 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ernie_cli.runtime.checkpoint import NANO, find
-from ernie_cli.runtime.model import load
+from ernie_cli.runtime.loading import load
 from ernie_cli.runtime.prompt import CONTROL
 from ernie_cli.runtime.tokenizer import Tokenizer
 
 ROOT = Path(__file__).parents[2]
 TOKENIZER = ROOT / "ernie_cli" / "nano" / "tokenizer.model"
-PICTURES_LEARNED = 100_791  # by the checkpoint in the package; the curriculum goes by it
+# By the checkpoint in the package, of each job: the curriculum goes by it.
+LEARNED = {"easy-vqa": 20_000, "ask": 60_000, "talk": 10_000, "ground": 0}
 WARMUP = 200
+RANK, WORLD = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))  # set by torchrun
 BALANCE = 1e-3  # how fast the routers' bias follows the load (DeepSeek-V3, auxiliary-loss-free balancing)
 
 
@@ -42,10 +47,11 @@ class Trainer:
         self.folder, self.peak = folder, peak
         self.tokenizer = Tokenizer(TOKENIZER, CONTROL)
         self.model = new_model(self.tokenizer.control)
-        self.step = self.pictures = 0
+        self.step = 0
+        self.learned: Counter[str] = Counter()  # pictures of each job
         if not fresh:
             self.model.load_state_dict(load(find(NANO), "cpu").native.state_dict())
-            self.pictures = PICTURES_LEARNED
+            self.learned.update(LEARNED)
         matrices, rest = [], []
         for name, weight in self.model.named_parameters():
             if not weight.requires_grad:
@@ -64,16 +70,18 @@ class Trainer:
         self.model.load_state_dict(state["model"])
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
-        self.step, self.pictures = state["step"], state["pictures"]
+        self.step, self.learned = state["step"], Counter(state["learned"])
 
     def save(self) -> None:
-        """Everything needed to go on, written whole or not at all."""
+        """Everything needed to go on, written whole or not at all, by the first process."""
+        if RANK:
+            return
         self.folder.mkdir(parents=True, exist_ok=True)
         state = {
             "model": self.model.state_dict(),
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "step": self.step,
-            "pictures": self.pictures,
+            "learned": dict(self.learned),
         }
         torch.save(state, self.folder / "state.part")
         (self.folder / "state.part").replace(self.folder / "state.pt")
@@ -93,7 +101,7 @@ class Trainer:
             logits = self.model.lm_head(hidden.flatten(0, 1).index_select(0, rows))[: len(learned)]
         return F.cross_entropy(logits.float(), batch.targets.flatten()[learned]), loads
 
-    def learn(self, batch: Batch, scale: float) -> float:
+    def learn(self, job: str, batch: Batch, scale: float) -> float:
         """One step; the learning rate is `scale` times the peak after the warm-up."""
         rate = self.peak * scale * min(1.0, (self.step + 1) / WARMUP)
         for optimizer in self.optimizers:
@@ -101,14 +109,28 @@ class Trainer:
                 group["lr"] = rate
         loss, loads = self.losses(batch)
         loss.backward()
+        loads = self._share(loads)
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         for optimizer in self.optimizers:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
         self._balance(loads)
         self.step += 1
-        self.pictures += len(batch.ids)
+        self.learned[job] += len(batch.ids) * WORLD
         return float(loss.detach())
+
+    def _share(self, loads: list[Tensor]) -> list[Tensor]:
+        """Makes gradients and loads the means over all processes."""
+        if WORLD == 1:
+            return loads
+        gradients = [weight.grad for weight in self.model.parameters() if weight.requires_grad]
+        # An expert nobody needed has a gradient all the same, since it is a slice of one tensor.
+        flat = torch.cat([gradient.flatten() for gradient in gradients] + [load.flatten() for load in loads]) / WORLD
+        dist.all_reduce(flat)
+        parts = flat.split([t.numel() for t in (*gradients, *loads)])
+        for gradient, mean in zip(gradients, parts, strict=False):
+            gradient.copy_(mean.view_as(gradient))
+        return [mean.view_as(load) for load, mean in zip(loads, parts[len(gradients) :], strict=True)]
 
     @torch.no_grad()
     def _balance(self, loads: list[Tensor]) -> None:
@@ -125,6 +147,8 @@ class Trainer:
 
 
 def log(folder: Path, record: dict[str, Any]) -> None:
+    if RANK:
+        return
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "log.jsonl").open("a") as file:
         file.write(json.dumps(record) + "\n")
@@ -146,30 +170,42 @@ def main() -> None:
     if options.export:
         trainer.export(options.export)
         return
-    curriculum = Curriculum(random.Random(trainer.step), options.jobs.split() if options.jobs else list(MIX))
+    if WORLD > 1:
+        dist.init_process_group("gloo")
+    curriculum = Curriculum(trainer.step, options.jobs.split() if options.jobs else list(MIX), RANK)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # stopped from outside, it saves all the same
     try:
         train(trainer, curriculum, options)
     except KeyboardInterrupt:
         print("Stopped; saving.")
-    trainer.save()
+    finally:  # also if the other process was stopped first
+        trainer.save()
+
+
+def _agreed(seconds: float) -> float:
+    """The first process's clock, so that all stop at the same step."""
+    if WORLD == 1:
+        return seconds
+    clock = torch.tensor(seconds, dtype=torch.float64)
+    dist.broadcast(clock, 0)
+    return float(clock)
 
 
 def train(trainer: Trainer, curriculum: Curriculum, options: argparse.Namespace) -> None:
     """Learns batch after batch until the time is up, saving every few minutes."""
     begun = saved = noted = time.monotonic()
     recent: dict[str, list[float]] = {}
-    while (spent := (time.monotonic() - begun) / 60) < options.minutes:
-        job, samples, budgets = curriculum.draw(trainer.pictures)
+    while (spent := _agreed(time.monotonic() - begun) / 60) < options.minutes:
+        job, samples, budgets = curriculum.draw(trainer.learned)
         batch = collate(samples, trainer.tokenizer, *budgets)
         left = (options.minutes - spent) / options.decay_minutes if options.decay_minutes else 1.0
-        recent.setdefault(job, []).append(trainer.learn(batch, min(1.0, left)))
+        recent.setdefault(job, []).append(trainer.learn(job, batch, min(1.0, left)))
         if time.monotonic() - noted > 30:
             noted = time.monotonic()
             means = {name: round(sum(values) / len(values), 4) for name, values in recent.items()}
             log(
                 options.folder,
-                {"step": trainer.step, "pictures": trainer.pictures, "minutes": round(spent, 1), **means},
+                {"step": trainer.step, "pictures": trainer.learned.total(), "minutes": round(spent, 1), **means},
             )
             recent = {}
         if time.monotonic() - saved > 180:

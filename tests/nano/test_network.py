@@ -11,6 +11,7 @@ from PIL import Image
 from ernie_cli.engines import Options
 from ernie_cli.engines.local import LocalEngine
 from ernie_cli.messages import Picture, Video, user
+from ernie_cli.runtime.loading import load
 
 
 @pytest.mark.parametrize("kind", ["picture", "video"])
@@ -24,7 +25,8 @@ def test_packed_questions_get_the_logits_of_each_asked_alone(engine: LocalEngine
     questions = [Question("What color is it?", "It is one shape.", "red"), Question("How many?", "Two.", "2")]
     frames = [[draw_scene(random, 84, 112, 2).image for _ in range(4)] for _ in range(2)]
     media = [Picture(row[0]) if kind == "picture" else Video(row, [0, 0.5, 1, 1.5]) for row in frames]
-    native, tokenizer = engine._loaded.native, engine.checkpoint.tokenizer
+    model, tokenizer = load(engine.checkpoint, "cpu"), engine.checkpoint.tokenizer
+    native = model.native
     batch = collate([Sample(medium, questions) for medium in media], tokenizer, *engine.checkpoint.budgets)
 
     with torch.inference_mode():
@@ -39,7 +41,7 @@ def test_packed_questions_get_the_logits_of_each_asked_alone(engine: LocalEngine
             inputs = engine.prepare([user(medium, question.text)], Options())
             at = batch.layout.prefix + index * length + len(inputs.ids) - batch.layout.prefix - 1
             assert batch.ids[row, at] == inputs.ids[-1]
-            alone = engine._loaded.start(inputs).logits
+            alone = model.start(inputs).logits
             torch.testing.assert_close(logits[row, at].float(), alone, rtol=0, atol=2e-4)
 
 

@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from ernie_cli.runtime.checkpoint import Checkpoint
-from ernie_cli.runtime.model import Model, load
+from ernie_cli.runtime.loading import load
+from ernie_cli.runtime.model import Model
 from scripts.make_fixture import make_fixture
 
 SHARDS = 12

@@ -13,12 +13,13 @@ from ernie_cli.engines import Options
 from ernie_cli.engines.local import LocalEngine
 from ernie_cli.messages import Answer, Finish, Message, Picture, Thinking, user
 from ernie_cli.runtime.inputs import ModelInputs
+from ernie_cli.runtime.loading import load
 from ernie_cli.runtime.model import Model
 
 
 @pytest.fixture(scope="module")
 def model(engine: LocalEngine) -> Model:
-    return engine._loaded
+    return load(engine.checkpoint, "cpu")
 
 
 def drawn(seed: int) -> Image.Image:

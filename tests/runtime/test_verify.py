@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 
 from ernie_cli.errors import ModelError
 from ernie_cli.runtime.checkpoint import Checkpoint
-from ernie_cli.runtime.model import load
+from ernie_cli.runtime.loading import load
 from ernie_cli.runtime.verify import INDEX, Broken, Problem, check, header
 
 Copy = Callable[[Checkpoint], Path]

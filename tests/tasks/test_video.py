@@ -54,14 +54,6 @@ def test_seconds(value: object, expected: float | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("time_s", "text"), [(0, "00:00:00.00"), (1.5, "00:00:01.50"), (59.996, "00:01:00.00"), (3723.25, "01:02:03.25")]
-)
-def test_the_clock_in_the_frames(time_s: float, text: str) -> None:
-    assert video.clock(time_s) == text
-    assert seconds(text) == pytest.approx(time_s, abs=0.005)
-
-
-@pytest.mark.parametrize(
     ("answer", "spans"),
     [
         ("From 3 to 7 s.", [(3, 7)]),

@@ -13,11 +13,13 @@ from random import Random
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from data.backdrops import draw_backdrop
-from data.fonts import CLOCK_FONT, font_file
 from data.scenes import COLORS, SCALE, Thing, draw_scene, draw_shape, stands_out
+
+from ernie_cli.media.clock import draw_clock
+from ernie_cli.times import clock
 
 RATE = 2.0  # frames a second of a whole clip
 RATES = (0.5, 1.0, 2.0, 4.0, 5.0, 8.0, 10.0)  # of a closer look at a part of it
@@ -26,36 +28,6 @@ SLOWEST = 4  # pixels a frame
 
 Box = tuple[float, float, float, float]
 Span = tuple[int, int]  # first and last frame
-
-
-# --- the clock
-
-
-def clock(seconds: float) -> str:
-    """A time as clocks in frames say it: `00:00:01.50`."""
-    minutes, rest = divmod(round(float(f"{seconds:.2f}") * 100), 6000)
-    return f"{minutes // 60:02d}:{minutes % 60:02d}:{rest // 100:02d}.{rest % 100:02d}"
-
-
-@lru_cache
-def _clock_face(size: int) -> ImageFont.FreeTypeFont:
-    return ImageFont.truetype(font_file(CLOCK_FONT), size)
-
-
-def draw_clock(frame: Image.Image, seconds: float) -> None:
-    """Writes the time into a frame as Baidu's processor does (transformers: `_render_image_with_timestamp`).
-
-    Roboto of a tenth of the shorter side, at the top left, black with a white stroke of a tenth of its size.
-    """
-    size = int(min(frame.size) * 0.1)
-    ImageDraw.Draw(frame).text(
-        (0, 0),
-        f"time: {clock(seconds)}",
-        font=_clock_face(size),
-        fill=(0, 0, 0),
-        stroke_width=int(size * 0.1),
-        stroke_fill=(255, 255, 255),
-    )
 
 
 # --- the clip

@@ -22,22 +22,27 @@ PROMPT = (
 )
 
 
-def ground_sample(random: Random, width: int, height: int, most: int, questions: int) -> Sample:
-    """A scene of up to `most` things (now and then none) and questions where some of them are."""
+def ground_sample(
+    random: Random, width: int, height: int, most: int, questions: int, *, plain: bool = False, everything: float = 0.12
+) -> Sample:
+    """A scene of up to `most` things (now and then none) and questions where some of them are.
+
+    A `plain` one has no photograph behind it; `everything` is how often all of its things are asked for.
+    """
     count = 0 if random.random() < 0.03 else random.randint(1, most)
     # A small palette makes several things fit one query.
     few = random.random() < 0.5
     shapes = random.sample(SHAPES, random.randint(1, 3)) if few else SHAPES
     colors = random.sample(list(COLORS), random.randint(3, 6)) if few else tuple(COLORS)
-    backdrop = draw_backdrop(random, width, height)
+    backdrop = None if plain else draw_backdrop(random, width, height)
     scene = draw_scene(
         random, width, height, count, distinct=random.random() < 0.6, backdrop=backdrop, shapes=shapes, colors=colors
     )
-    return Sample(Picture(scene.image), [_find(random, scene) for _ in range(questions)])
+    return Sample(Picture(scene.image), [_find(random, scene, everything) for _ in range(questions)])
 
 
-def _find(random: Random, scene: Scene) -> Question:
-    terms = _terms(random, scene.things)
+def _find(random: Random, scene: Scene, everything: float) -> Question:
+    terms = ["shape"] if random.random() < everything else _terms(random, scene.things)
     found = [(thing, label) for thing in scene.things if (label := _label(thing, terms))]
     # People also ask for "red circles" and for "the star".
     said, style = terms, random.random()
@@ -61,8 +66,6 @@ def _terms(random: Random, things: list[Thing]) -> list[str]:
         color = real.color if real else random.choice(list(COLORS))
         shape = real.shape if real else random.choice(SHAPES)
         kind = random.random()
-        if kind < 0.12 and not terms and not nothing:
-            return ["shape"]
         term = f"{color} {shape}" if kind < 0.6 else shape if kind < 0.85 else f"{color} shape"
         fitting = [thing for thing in things if fits(thing, term)]
         if term not in terms and not any(nothing or thing in used for thing in fitting):

@@ -1,0 +1,101 @@
+"""What the commands that go over documents share: telling a question from an input, opening, and asking unseen."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from ernie_cli.errors import AnswerError
+
+if TYPE_CHECKING:
+    from ernie_cli.cli.output import Output, Reply, ShowThinking
+    from ernie_cli.engines import Options
+    from ernie_cli.engines.local import LocalEngine
+    from ernie_cli.media import Document, Limits, Source
+    from ernie_cli.messages import Message
+
+TRIES = 3
+_FILE_NAME = re.compile(r"\S*\.\w{1,5}(?:#\S*)?|[~./\\]\S*|[a-z+]+://\S*|data:\S*", re.IGNORECASE)
+
+
+def split_question(arguments: Sequence[str]) -> tuple[list[str], str | None]:
+    """The inputs, and the question behind them if there is one.
+
+    The last of several arguments is a question unless it is there as a file, matches some, or is written like the name
+    of one: a mistyped name must not become a question.
+    """
+    *inputs, last = arguments
+    if not inputs or not last.strip() or last == "-" or _FILE_NAME.fullmatch(last):
+        return [*arguments], None
+    path = last.rpartition("#")[0] or last
+    if any(os.path.exists(name) or glob.glob(name) for name in (last, path)):
+        return [*arguments], None
+    return inputs, last
+
+
+@contextmanager
+def opened(source: Source, limits: Limits, password: str | None, output: Output) -> Iterator[Document]:
+    """The document of a source; a password that it needs is asked for on the terminal. Raises InputError."""
+    from ernie_cli.media import LockedError, open_document
+
+    with ExitStack() as stack:
+        for attempt in range(TRIES + 1):
+            try:
+                document = stack.enter_context(open_document(source, limits, password))
+                break
+            except LockedError as locked:
+                given = None if attempt == TRIES else output.secret(f"{locked.message} Password:")
+                if given is None:
+                    raise
+                password = given
+        yield document
+
+
+class Asker:
+    """Asks an engine without showing the answer as it comes, and keeps count of what it took."""
+
+    def __init__(self, engine: LocalEngine, options: Options, output: Output) -> None:
+        from ernie_cli.cli.finding import Gathered
+        from ernie_cli.cli.output import Output
+
+        self.engine, self.options = engine, options
+        self.gathered = Gathered()
+        # A progress bar has the screen.
+        thought: ShowThinking = "always" if output.style.show_thinking == "always" else "never"
+        self._silent = Output(output.style._replace(show_thinking=thought, quiet=True))
+
+    def again(self) -> None:
+        """From here on, count anew."""
+        from ernie_cli.cli.finding import Gathered
+
+        self.gathered = Gathered()
+
+    def ask(self, messages: Sequence[Message], schema: dict[str, Any] | None = None) -> Reply:
+        """A reply; with a schema, one that fits it if the engine can see to that. Raises ErnieError."""
+        options = replace(self.options, schema=schema)
+        reply = self._silent.play(self.engine.stream(messages, options), show_answer=False)
+        self.gathered.add(reply)
+        return reply
+
+    def fitting(self, messages: Sequence[Message], schema: dict[str, Any]) -> tuple[Reply, Any]:
+        """A reply that fits a schema and its data, None if it was cut off; asked once more if it does not fit.
+
+        Raises AnswerError if it then still does not.
+        """
+        from ernie_cli.tasks import structured
+
+        reply = self.ask(messages, schema)
+        try:
+            return reply, structured.read(reply.answer, schema)
+        except AnswerError as error:
+            if reply.finish.reason == "length":
+                return reply, None
+            if self.engine.can_mask:
+                raise
+            reply = self.ask(structured.repair(messages, reply.answer, error), schema)
+            return reply, structured.read(reply.answer, schema)

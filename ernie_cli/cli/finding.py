@@ -1,0 +1,155 @@
+"""What `ernie video` asks the model about a clip: one question, or the search for moments."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from ernie_cli.cli.output import Output, Reply, Style
+from ernie_cli.errors import AnswerError, UsageError
+from ernie_cli.tasks import video as task
+from ernie_cli.tasks.reading import Reading
+from ernie_cli.tasks.search import Plan, Search, Seen, Window
+from ernie_cli.tasks.structured import repair
+
+if TYPE_CHECKING:
+    from ernie_cli.cli.engine import FrameRules
+    from ernie_cli.engines import Options
+    from ernie_cli.engines.local import LocalEngine
+    from ernie_cli.media.clips import Clip, Sample
+    from ernie_cli.messages import Finish, Message
+
+MOST_FPS = 240.0
+
+
+@dataclass
+class Gathered:
+    """What many answers cost together, and how they ended."""
+
+    finishes: list[Finish] = field(default_factory=list)
+    thoughts: list[str] = field(default_factory=list)
+    begun: float = field(default_factory=time.monotonic)
+
+    def add(self, reply: Reply) -> None:
+        self.finishes.append(reply.finish)
+        self.thoughts.append(reply.thinking)
+
+    def finish(self, model: str, *, cut: bool) -> Finish:
+        """One finish for all: sums, the first look's times, and `length` if something was cut off."""
+        from ernie_cli.messages import Finish, Timing, Usage
+
+        names = Usage.__dataclass_fields__
+        usage = Usage(**{name: sum(getattr(one.usage, name) for one in self.finishes) for name in names})
+        first = self.finishes[0].timing if self.finishes else Timing()
+        reasons: set[str] = {one.reason for one in self.finishes} | ({"length"} if cut else set())
+        reason = next((reason for reason in ("length", "loop", "budget") if reason in reasons), "stop")
+        timing = replace(first, total_s=round(time.monotonic() - self.begun, 3))
+        return Finish(reason, model, usage, timing)  # type: ignore[arg-type]
+
+
+class Asker:
+    """Shows parts of a clip to an engine, as its model was trained to see them."""
+
+    def __init__(self, clip: Clip, engine: LocalEngine, options: Options, rules: FrameRules, output: Output) -> None:
+        self.clip, self.engine, self.options, self.rules, self.output = clip, engine, options, rules, output
+        self.gathered = Gathered()
+        self.notes: list[str] = []
+        self.frames_read = 0
+        self.coarsest_s: float | None = None
+        self._unreadable: list[AnswerError] = []
+        self._cuts: Sequence[float] = ()
+        self._sample: tuple[tuple[Window, int], Sample] | None = None
+
+    def sample(self, window: Window, count: int, cuts: Sequence[float] = ()) -> Sample:
+        """So many frames of a window; the last window's are kept, for the next question about it."""
+        from ernie_cli.media.clips import read_sample
+        from ernie_cli.media.clock import find_font
+        from ernie_cli.media.sampling import Sampling, Span
+
+        if self._sample is None or self._sample[0] != (window, count):
+            sampling, rules = Sampling(MOST_FPS, count, count), self.rules
+            font = find_font(rules.folder)
+            found = read_sample(self.clip, Span(*window), sampling, fit=rules.fit, font=font, cuts=cuts)
+            self.frames_read += len(found.frames)
+            self._sample = (window, count), found
+        return self._sample[1]
+
+    def messages(self, sample: Sample, text: str) -> list[Message]:
+        """The conversation to send."""
+        from ernie_cli.messages import Video, user
+
+        return [user(Video(sample.frames, sample.times), text)]
+
+    # ------------------------------------------------------------------------------------------- the search
+
+    def search(self, events: Sequence[str], resolution_s: float, cuts: Sequence[float] = ()) -> Search:
+        """A search that is ready to run."""
+        self._cuts = cuts
+        span, rules = self.clip.span, self.rules
+        plan = Plan((span.start_s, span.end_s), rules.fps, rules.least, rules.most, resolution_s, self.clip.interval_s)
+        return Search(self._look, plan, events)
+
+    def check(self, search: Search) -> None:
+        """Raises AnswerError if none of the answers could be read."""
+        if self._unreadable and len(self._unreadable) == search.looks:
+            raise self._unreadable[-1]
+
+    def _look(self, event: str, window: Window, count: int) -> Seen:
+        sample = self.sample(window, count, self._cuts)
+        asked = self.messages(sample, task.request(event))
+        reply = self._play(asked)
+        times, spacing = tuple(sample.times), sample.spacing_s
+        self.coarsest_s = max(self.coarsest_s or 0.0, spacing)
+        try:
+            found = self._read(reply, event, window, times)
+        except AnswerError as error:
+            if reply.finish.reason == "length":
+                self._note(f"The answer about {_shown(window)} was cut off; --max-tokens allows more.")
+                return Seen((), times, spacing, complete=False)
+            reply = self._play(repair(asked, reply.answer, error))
+            try:
+                found = self._read(reply, event, window, times)
+            except AnswerError as again:
+                self._unreadable.append(again)
+                self._note(f"The answer about {_shown(window)} could not be read. {again.message}")
+                return Seen((), times, spacing, complete=False)
+        for note in found.notes:
+            self._note(f"About {_shown(window)}: {note}")
+        spans = tuple((one.start_s, one.end_s) for one in found.items)
+        return Seen(spans, times, spacing, found.complete and reply.finish.reason != "length")
+
+    def _read(self, reply: Reply, event: str, window: Window, times: Sequence[float]) -> Reading[task.Segment]:
+        start, end = window
+        return task.read(reply.answer, end, label=event, start_s=start, frames=times)
+
+    def _play(self, asked: Sequence[Message]) -> Reply:
+        """An answer that nobody sees as it comes: the progress line has the screen."""
+        style = self.output.style
+        silent = Output(Style("always" if style.show_thinking == "always" else "never", style.verbose, quiet=True))
+        reply = silent.play(self.engine.stream(asked, self.options), show_answer=False)
+        self.gathered.add(reply)
+        return reply
+
+    def _note(self, text: str) -> None:
+        if text not in self.notes:
+            self.notes.append(text)
+
+
+def _shown(window: Window) -> str:
+    return f"{window[0]:.2f} to {window[1]:.2f} s"
+
+
+def checked_rules(rules: FrameRules, fps: float | None, most: int | None) -> FrameRules:
+    """The model's rules with what the user wants instead. Raises UsageError."""
+    if fps is not None and not 0 < fps <= MOST_FPS:
+        raise UsageError(f"--fps {fps:g} is out of range.", f"Give a number above 0, up to {MOST_FPS:g}.")
+    most = rules.most if most is None else most
+    return replace(rules, fps=fps or rules.fps, most=most, least=min(rules.least, most))
+
+
+def frame_count(window: Window, rules: FrameRules) -> int:
+    """How many frames of a window the model wants to see."""
+    return min(max(math.ceil((window[1] - window[0]) * rules.fps - 1e-6), rules.least), rules.most)

@@ -1,0 +1,225 @@
+"""Which precision, and where: chosen from what a model needs and what the machine has, before anything is loaded.
+
+Every choice carries its reason as a sentence. Precision goes before speed as long as all of it is on accelerators:
+bf16, int8, nf4, each on one, then over several. Then come experts in the machine's own memory, and last no accelerator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from ernie_cli.errors import ModelError
+from ernie_cli.runtime.machine import Device, Machine
+from ernie_cli.runtime.memory import Load, Need, estimate
+from ernie_cli.runtime.precision import PRECISIONS, Precision
+
+if TYPE_CHECKING:
+    from transformers import Ernie4_5_VLMoeConfig
+
+Asked: TypeAlias = Precision | Literal["auto"]
+
+# Of an accelerator's free memory: what its driver, libraries and fragmentation take.
+OVERHEAD, SLACK = 600_000_000, 0.03
+LEFT = 0.05  # of the machine's own free memory, for everybody else
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Where the weights go: whole on `devices[0]`, or layer by layer over all of them.
+
+    The experts of the last `offloaded` sparse layers stay in the machine's memory and are computed there.
+    """
+
+    precision: Precision
+    devices: tuple[str, ...]
+    offloaded: int
+    need: Need
+    reason: str
+
+    def __str__(self) -> str:
+        where = " + ".join(self.devices)
+        return f"{self.precision} on {where} ({self.reason})"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A way to run, and by how many bytes it does not fit: not positive if it does."""
+
+    precision: Precision
+    devices: tuple[str, ...]
+    offloaded: int
+    need: Need
+    lacking: int
+    room: str  # what there is, in words
+
+
+def choose(
+    config: Ernie4_5_VLMoeConfig, machine: Machine, load: Load, asked: Asked = "auto", float_bytes: int = 2
+) -> Choice:
+    """The best way to run that fits. Raises ModelError, naming what would fit, if none does."""
+    plans = list(_plans(config, machine, load, PRECISIONS if asked == "auto" else (asked,), float_bytes))
+    fitting = next((plan for plan in plans if plan.lacking <= 0), None)
+    if fitting is None:
+        raise _nothing_fits(config, machine, load, plans, float_bytes)
+    return Choice(fitting.precision, fitting.devices, fitting.offloaded, fitting.need, _reason(fitting, plans, asked))
+
+
+def ways(config: Ernie4_5_VLMoeConfig, machine: Machine, load: Load, float_bytes: int = 2) -> list[Plan]:
+    """The best way at each precision, whether it fits or not."""
+    found = []
+    for precision in PRECISIONS:
+        plans = list(_plans(config, machine, load, (precision,), float_bytes))
+        found.append(next((plan for plan in plans if plan.lacking <= 0), min(plans, key=lambda plan: plan.lacking)))
+    return found
+
+
+def _plans(
+    config: Ernie4_5_VLMoeConfig, machine: Machine, load: Load, precisions: tuple[Precision, ...], float_bytes: int
+) -> Iterator[Plan]:
+    """All ways to run, the best first."""
+    needs = {precision: estimate(config, precision, load, float_bytes) for precision in precisions}
+    for precision, need in needs.items():
+        yield from _on_accelerators(precision, need, machine.accelerators)
+    # Bytes decide how fast experts run from memory, and int8 is turned into numbers faster than nf4.
+    for precision in sorted(needs, key=("int8", "nf4", "bf16").index):
+        yield from _with_offload(precision, needs[precision], machine)
+    room = _usable(machine.memory)
+    for precision, need in needs.items():
+        said = f"the machine has {human(machine.memory.free)} of memory free"
+        yield Plan(precision, ("cpu",), 0, need, need.total - room, said)
+
+
+def _on_accelerators(precision: Precision, need: Need, devices: tuple[Device, ...]) -> Iterator[Plan]:
+    for device in devices:
+        said = f"{device.name} has {human(device.free)} free"
+        yield Plan(precision, (device.where,), 0, need, need.total - _usable(device), said)
+    if len(devices) > 1:
+        # Each works on its own layers' activations, and the cut falls between two layers.
+        room = sum(_usable(device) - need.vision - need.workspace - need.weights.largest_layer for device in devices)
+        lacking = need.weights.total + need.kv_cache - room
+        said = f"the {len(devices)} accelerators have {human(sum(device.free for device in devices))} free"
+        yield Plan(precision, tuple(device.where for device in devices), 0, need, lacking, said)
+
+
+def _with_offload(precision: Precision, need: Need, machine: Machine) -> Iterator[Plan]:
+    """As many layers' experts on the accelerator as there is room for beside all the rest."""
+    weights = need.weights
+    for device in machine.accelerators[:1]:
+        if not weights.layers or device.where == "mps":  # whose memory is the machine's own
+            continue
+        layer = weights.experts // weights.layers
+        room = _usable(device) - need.beside - (weights.total - weights.experts)
+        resident = max(0, min(weights.layers - 1, room // layer))
+        offloaded = weights.layers - resident
+        # All of it passes through the machine's memory while loading.
+        lacking = max(-room, weights.total - _usable(machine.memory))
+        said = f"{device.name} has {human(device.free)} free, the machine {human(machine.memory.free)}"
+        yield Plan(precision, (device.where,), offloaded, need, lacking, said)
+
+
+def _usable(device: Device) -> int:
+    if device.where == "cpu":
+        return int(device.free * (1 - LEFT))
+    return int(device.free * (1 - SLACK)) - OVERHEAD
+
+
+def _reason(chosen: Plan, plans: list[Plan], asked: Asked) -> str:
+    """Why this one: what the better ones lacked, then what is slow about it."""
+    parts = []
+    better = [plan for plan in plans[: plans.index(chosen)] if plan.precision != chosen.precision]
+    if asked != "auto":
+        parts.append("as asked")
+    elif better:
+        parts.append(f"auto: {_shortfalls(_closest(better))}")
+    else:
+        parts.append(f"auto: it needs {human(chosen.need.total)}, and {chosen.room}")
+    if chosen.offloaded:
+        layers = chosen.need.weights.layers
+        parts.append(
+            f"the experts of {chosen.offloaded} of {layers} layers stay in the machine's memory, which is slow"
+        )
+    elif chosen.devices == ("cpu",) and any(plan.devices != ("cpu",) for plan in plans):
+        parts.append("without the accelerator, which is slow")
+    return "; ".join(parts)
+
+
+def _closest(plans: list[Plan]) -> list[Plan]:
+    """For each precision the plan that lacked least."""
+    best: dict[Precision, Plan] = {}
+    for plan in plans:
+        if plan.precision not in best or plan.lacking < best[plan.precision].lacking:
+            best[plan.precision] = plan
+    return list(best.values())
+
+
+def _shortfalls(plans: list[Plan]) -> str:
+    """`bf16 needs 61.4 GB and int8 33.1 GB, RTX 4090 has 23.5 GB free`."""
+    by_room: dict[str, list[Plan]] = {}
+    for plan in plans:
+        by_room.setdefault(plan.room, []).append(plan)
+    said = []
+    for room, lacking in by_room.items():
+        needs = [
+            f"{plan.precision} {'needs ' if at == 0 else ''}{human(plan.need.total)}" for at, plan in enumerate(lacking)
+        ]
+        said.append(f"{' and '.join(needs)}, {room}")
+    return "; ".join(said)
+
+
+def _nothing_fits(
+    config: Ernie4_5_VLMoeConfig, machine: Machine, load: Load, plans: list[Plan], float_bytes: int
+) -> ModelError:
+    nearest = min(plans, key=lambda plan: plan.lacking)
+    what = (
+        f"It does not fit: {nearest.precision} needs {human(nearest.need.total)} for {load.context} tokens,"
+        f" and {nearest.room}."
+    )
+    asked = {plan.precision for plan in plans}
+    others = [
+        plan for plan in ways(config, machine, load, float_bytes) if plan.lacking <= 0 and plan.precision not in asked
+    ]
+    if others:
+        return ModelError(what, f"--precision {others[0].precision} fits ({human(others[0].need.total)}).")
+    shorter = _longest(config, machine, load, PRECISIONS, float_bytes)
+    if shorter:
+        return ModelError(what, f"{shorter[0]} fits with {shorter[1]} tokens: lower --max-tokens or --max-pixels.")
+    smallest = estimate(config, PRECISIONS[-1], Load(1024, 512), float_bytes)
+    return ModelError(
+        what,
+        f"The least it runs in is {human(smallest.total)} of memory, as {PRECISIONS[-1]}; ernie-nano runs anywhere.",
+    )
+
+
+def longest_context(config: Ernie4_5_VLMoeConfig, machine: Machine, precision: Precision, float_bytes: int = 2) -> int:
+    """The most tokens of prompt and answer that fit at a precision, up to the model's own limit; 0 if none do."""
+    found = _longest(
+        config, machine, Load(config.text_config.max_position_embeddings, 2**40), (precision,), float_bytes
+    )
+    return found[1] if found else 0
+
+
+def _longest(
+    config: Ernie4_5_VLMoeConfig, machine: Machine, load: Load, precisions: tuple[Precision, ...], float_bytes: int
+) -> tuple[Precision, int] | None:
+    """The first precision that fits with at least 512 tokens, and the most it can have, at most those of `load`."""
+    for precision in precisions:
+
+        def fits(context: int, precision: Precision = precision) -> bool:
+            smaller = Load(context, min(load.prompt, context), load.patches)
+            return any(plan.lacking <= 0 for plan in _plans(config, machine, smaller, (precision,), float_bytes))
+
+        if not fits(512):
+            continue
+        low, high = 512, max(512, load.context)
+        while high - low > 64:
+            middle = (low + high) // 2
+            low, high = (middle, high) if fits(middle) else (low, middle)
+        return precision, high if fits(high) else low
+    return None
+
+
+def human(size: int) -> str:
+    """Bytes as a person reads them: `30.5 GB`, `23.5 MB`."""
+    return f"{size / 1e9:.1f} GB" if size >= 10**9 else f"{size / 1e6:.1f} MB"

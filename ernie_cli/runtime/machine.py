@@ -1,0 +1,72 @@
+"""What this machine has to compute with: its accelerators and its memory, free and in all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+
+@dataclass(frozen=True)
+class Device:
+    """Something that computes; `where` is torch's name for it. Sizes in bytes."""
+
+    where: str
+    name: str
+    free: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Accelerators, the first being the one that is used first, and the memory of the machine itself."""
+
+    accelerators: tuple[Device, ...]
+    memory: Device
+
+    def only(self, where: str) -> Machine:
+        """The machine as if it had nothing but this device."""
+        return Machine(tuple(device for device in self.accelerators if device.where == where), self.memory)
+
+
+def look() -> Machine:
+    """The machine as it is now; what other programs hold is not free."""
+    return Machine((*_cuda(), *_mps()), _memory())
+
+
+def _cuda() -> tuple[Device, ...]:
+    if not torch.cuda.is_available():
+        return ()
+    found = []
+    for index in range(torch.cuda.device_count()):
+        free, total = torch.cuda.mem_get_info(index)
+        found.append(Device(f"cuda:{index}", torch.cuda.get_device_name(index), free, total))
+    return tuple(found)
+
+
+def _mps() -> tuple[Device, ...]:
+    if not torch.backends.mps.is_available():
+        return ()
+    # What Metal recommends a program to use of the memory that it shares with everything else.
+    total = torch.mps.recommended_max_memory()
+    return (Device("mps", "Apple GPU", total - torch.mps.driver_allocated_memory(), total),)
+
+
+def _memory() -> Device:
+    import psutil
+
+    seen = psutil.virtual_memory()
+    free, total = seen.available, seen.total
+    if limit := _cgroup("memory.max"):
+        total = min(total, limit)
+        free = min(free, limit - (_cgroup("memory.current") or 0))
+    return Device("cpu", "memory", free, total)
+
+
+def _cgroup(file: str) -> int | None:
+    """A number that a container is held to (cgroup v2), or None."""
+    try:
+        return int((Path("/sys/fs/cgroup") / file).read_text())
+    except (OSError, ValueError):
+        return None

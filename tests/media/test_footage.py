@@ -1,0 +1,186 @@
+"""Frames and times of every kind of file, against clips whose frames say which they are."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ernie_cli.errors import InputError
+from ernie_cli.media import Limits, decord_reader, footage
+
+from .clip_files import barcode, constant, number_in, set_edit, set_rotation, variable, write_clip
+
+COUNT = 180
+
+# File name -> when its frames are, and how it is written.
+FILES: dict[str, tuple[Callable[[int], float], dict[str, Any]]] = {
+    "constant.mp4": (constant(25), {}),
+    "variable.mp4": (variable, {}),
+    "variable.mkv": (variable, {}),
+    "late.mp4": (constant(25, 5), {}),
+    "late.mkv": (constant(25, 5), {}),
+    "turned90.mp4": (constant(25), {"turn": 90}),
+    "turned180.mp4": (constant(25), {"turn": 180}),
+    "turned270.mp4": (constant(25), {"turn": 270}),
+    "fragments.mp4": (constant(25), {"options": {"movflags": "frag_keyframe+empty_moov"}}),
+    "vp8.webm": (constant(25), {"codec": "libvpx"}),
+    "mpeg4.avi": (constant(25), {"codec": "mpeg4", "codec_options": {"bf": "2"}}),
+    "h264.avi": (constant(25), {}),
+    "program.mpg": (constant(25), {"codec": "mpeg2video", "format": "mpeg"}),
+    "transport.ts": (constant(25), {"format": "mpegts"}),
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("clips")
+    for name, (time, options) in FILES.items():
+        write_clip(folder / name, [time(place) for place in range(COUNT)], **options)
+        if "turn" in options:
+            set_rotation(folder / name, options["turn"])
+    _lie(folder / "mpeg4.avi")
+    return folder
+
+
+def _lie(path: Path) -> None:
+    """Makes the header of an AVI promise ten times as many frames (dwTotalFrames and dwLength)."""
+    data = bytearray(path.read_bytes())
+    struct.pack_into("<I", data, data.index(b"avih") + 8 + 16, COUNT * 10)
+    struct.pack_into("<I", data, data.index(b"strh") + 8 + 32, COUNT * 10)
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_frame_and_its_time(folder: Path, name: str) -> None:
+    index = footage.read_index(folder / name, name, Limits())
+    time = FILES[name][0]
+    assert len(index.times) == COUNT
+    # Matroska counts milliseconds.
+    tolerance = 6e-4 if name.endswith((".mkv", ".webm")) else 1e-4
+    assert np.allclose(index.times, [time(place) - time(0) for place in range(COUNT)], atol=tolerance)
+    places, frames = zip(*footage.read_frames(folder / name, name, index, range(COUNT)), strict=True)
+    assert places == tuple(range(COUNT))
+    assert [number_in(frame) for frame in frames] == list(range(COUNT))
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_some_frames_far_apart_and_close_together(folder: Path, name: str) -> None:
+    index = footage.read_index(folder / name, name, Limits())
+    wanted = [3, 4, 60, 61, 100, 155, 179]
+    damage = footage.Damage()
+    found = list(footage.read_frames(folder / name, name, index, wanted, damage))
+    assert [(place, number_in(frame)) for place, frame in found] == [(place, place) for place in wanted]
+    assert damage == footage.Damage()
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if not name.endswith((".avi", ".mpg", ".ts"))])
+def test_both_readers_give_the_same_pixels(folder: Path, name: str) -> None:
+    if not decord_reader.is_there():
+        pytest.skip("decord has no wheel for this machine")
+    index = footage.read_index(folder / name, name, Limits())
+    reader = decord_reader.open_reader(folder / name, index)
+    wanted = range(0, COUNT, 7)
+    theirs = list(decord_reader.read_frames(reader, wanted))
+    ours = list(footage.read_frames(folder / name, name, index, wanted))
+    for (place, one), (same, other) in zip(theirs, ours, strict=True):
+        assert place == same == number_in(one)
+        assert np.abs(np.asarray(one).astype(int) - np.asarray(other)).max() <= 1
+
+
+def test_a_lying_header_is_told(folder: Path) -> None:
+    (note,) = footage.read_index(folder / "mpeg4.avi", "mpeg4.avi", Limits()).notes
+    assert note == "mpeg4.avi ends after 7.20 s, and its header promises 72.00 s."
+
+
+def test_what_an_edit_list_hides_is_not_there(tmp_path: Path) -> None:
+    path = tmp_path / "edited.mp4"
+    write_clip(path, [place / 25 for place in range(COUNT)])
+    set_edit(path, 2.0, 4.0)
+    index = footage.read_index(path, "edited.mp4", Limits())
+    assert np.allclose(index.times, [place / 25 for place in range(100)])
+    found = list(footage.read_frames(path, "edited.mp4", index, [0, 1, 50, 99]))
+    assert [(place, number_in(frame)) for place, frame in found] == [(0, 50), (1, 51), (50, 100), (99, 149)]
+    with pytest.raises(decord_reader.Mistrusted):
+        decord_reader.open_reader(path, index)
+
+
+def test_a_truncated_file_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
+    path = tmp_path / "cut.mp4"
+    write_clip(path, [place / 25 for place in range(COUNT)], options={"movflags": "faststart"})
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    index = footage.read_index(path, "cut.mp4", Limits())
+    count = len(index.times)
+    assert 30 < count < COUNT - 30
+    assert "its header promises 7.20 s" in index.notes[0]
+    damage = footage.Damage()
+    for place, frame in footage.read_frames(path, "cut.mp4", index, range(count - 3), damage):
+        assert number_in(frame) == place
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_flipped_bits_give_frames_or_an_error_but_no_crash(tmp_path: Path, seed: int) -> None:
+    path = tmp_path / "flipped.mp4"
+    write_clip(path, [place / 25 for place in range(60)])
+    data, random = bytearray(path.read_bytes()), np.random.default_rng(seed)
+    for at in random.integers(0, len(data), 40):
+        data[at] ^= 1 << int(random.integers(0, 8))
+    path.write_bytes(data)
+    try:
+        index = footage.read_index(path, "flipped.mp4", Limits())
+    except InputError:
+        return
+    places = [place for place, _ in footage.read_frames(path, "flipped.mp4", index, range(len(index.times)))]
+    assert places == sorted(set(places))
+
+
+def test_sound_alone_is_refused(tmp_path: Path) -> None:
+    import av
+
+    path = tmp_path / "sound.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("aac", rate=44100)
+        for at in range(10):
+            frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.int16), format="s16", layout="mono")
+            frame.sample_rate, frame.pts = 44100, at * 1024
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    with pytest.raises(InputError, match="only sound"):
+        footage.read_index(path, "sound.mp4", Limits())
+
+
+def test_frames_too_large_are_refused_before_they_are_decoded(folder: Path) -> None:
+    with pytest.raises(InputError, match="megapixels"):
+        footage.read_index(folder / "constant.mp4", "big", Limits(pixels=1000))
+
+
+def test_one_frame_has_a_length(tmp_path: Path) -> None:
+    path = tmp_path / "one.mp4"
+    write_clip(path, [0.0])
+    index = footage.read_index(path, "one.mp4", Limits())
+    assert index.times == (0.0,)
+    assert index.duration_s > 0
+    ((place, frame),) = footage.read_frames(path, "one.mp4", index, [0])
+    assert (place, number_in(frame)) == (0, 0)
+
+
+def test_many_frames_a_second(tmp_path: Path) -> None:
+    path = tmp_path / "fast.mp4"
+    write_clip(path, [place / 240 for place in range(240)], rate=240)
+    index = footage.read_index(path, "fast.mp4", Limits())
+    assert np.allclose(index.times, [place / 240 for place in range(240)], atol=1e-4)
+    found = list(footage.read_frames(path, "fast.mp4", index, [0, 119, 239]))
+    assert [number_in(frame) for _, frame in found] == [0, 119, 239]
+
+
+def test_ten_hours_of_a_few_frames(tmp_path: Path) -> None:
+    path = tmp_path / "long.mkv"
+    write_clip(path, [place * 600.0 for place in range(61)], frames=barcode, rate=1)
+    index = footage.read_index(path, "long.mkv", Limits())
+    assert index.times[-1] == pytest.approx(36_000)
+    found = list(footage.read_frames(path, "long.mkv", index, [0, 30, 60]))
+    assert [number_in(frame) for _, frame in found] == [0, 30, 60]

@@ -1,0 +1,172 @@
+"""The search through time, with an eye that sees exactly what happens in the frames it is shown."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import pytest
+
+from ernie_cli.tasks.search import Found, Plan, Search, Seen, Window, merge, windows
+
+FPS = 25.0
+
+
+def plan(
+    duration: float, *, resolution: float = 0.0, fps: float = 2.0, most: int = 180, frame_s: float = 1 / FPS
+) -> Plan:
+    return Plan((0.0, duration), fps, 16, most, resolution, frame_s)
+
+
+@dataclass
+class Eye:
+    """Sees for each event when it holds, in the frames of a look; `looks` are what it was shown."""
+
+    events: dict[str, list[Window]]
+    looks: list[tuple[Window, int]] = field(default_factory=list)
+    duration: float = 1e9
+
+    def __call__(self, event: str, window: Window, count: int) -> Seen:
+        self.looks.append((window, count))
+        step = (window[1] - window[0]) / count
+        shown = [math.floor((window[0] + place * step) * FPS + 1e-6) / FPS for place in range(count)]
+        times = sorted(set(shown))
+        spans = [
+            (held[0], held[-1])
+            for start, end in self.events[event]
+            if (held := [time for time in times if start <= time < end])
+        ]
+        gaps = [b - a for a, b in pairwise(times) if b - a > 1.5 / FPS]
+        return Seen(tuple(spans), tuple(times), max(gaps, default=1 / FPS))
+
+
+def search(eye: Eye, plan: Plan, told: Callable[[Search], None] = lambda search: None) -> Search:
+    found = Search(eye, plan, list(eye.events), told)
+    found.run()
+    return found
+
+
+def spans(found: Sequence[Found]) -> list[Window]:
+    return [(one.start_s, one.end_s) for one in found]
+
+
+def test_a_short_clip_is_one_look_when_that_is_enough() -> None:
+    eye = Eye({"a": [(4.4, 7.2)]})
+    found = search(eye, plan(12, resolution=0.5))
+    assert spans(found.found) == [(4.48, 7.0)]
+    assert found.found[0].resolution_s == pytest.approx(0.52)  # every 12th or 13th frame
+    assert eye.looks == [((0.0, 12.0), 24)]
+    assert found.complete
+
+
+@pytest.mark.parametrize("event", [(4.52, 7.2), (0.0, 3.0), (8.0, 12.0), (0.0, 12.0), (5.01, 5.9), (11.2, 12.0)])
+def test_edges_are_found_to_the_frame(event: Window) -> None:
+    found = search(Eye({"a": [event]}), plan(12))
+    (one,) = found.found
+    assert one.resolution_s == pytest.approx(1 / FPS, abs=1e-3) or event == (0.0, 12.0)
+    first, last = math.ceil(event[0] * FPS - 1e-6) / FPS, (math.ceil(event[1] * FPS - 1e-6) - 1) / FPS
+    assert one.start_s == pytest.approx(first, abs=1.01 / FPS)
+    assert one.end_s == pytest.approx(last, abs=max(1.01 / FPS, 0.5 * (event[1] == 12.0)))
+
+
+def test_a_wanted_resolution_is_reached_and_not_much_more() -> None:
+    eye = Eye({"a": [(33.3, 48.1)]})
+    (one,) = search(eye, plan(90, resolution=0.1)).found
+    assert one.resolution_s <= 0.11
+    assert abs(one.start_s - 33.3) <= 0.11
+    assert abs(one.end_s - 48.1) <= 0.15
+    assert len(eye.looks) <= 7
+
+
+def test_a_long_clip_is_gone_through_in_overlapping_windows() -> None:
+    long = plan(3600, resolution=0.5)
+    parts = windows(long)
+    assert parts[0][0] == 0
+    assert parts[-1][1] == pytest.approx(3600)
+    assert all(end - start <= 90.0 + 1e-6 for start, end in parts)
+    assert all(a[1] - b[0] >= 2.0 for a, b in pairwise(parts))
+    seams = [(a[1] + b[0]) / 2 for a, b in pairwise(parts)]
+    events = [(seams[3] - 1, seams[3] + 1), (1000.0, 1002.0), (2000.0, 2300.0), (3599.0, 3600.0)]
+    found = search(Eye({"a": events}), long)
+    assert len(found.found) == len(events)
+    for one, (start, end) in zip(found.found, events, strict=True):
+        assert abs(one.start_s - start) <= 0.55
+        assert abs(one.end_s - end) <= 1.05
+
+
+@pytest.mark.parametrize("at", [7.0, 123.4, 311.1, 598.0])
+def test_two_seconds_in_ten_minutes(at: float) -> None:
+    (one,) = search(Eye({"a": [(at, at + 2)]}), plan(600)).found
+    assert one.start_s == pytest.approx(at, abs=1.01 / FPS)
+    assert one.end_s == pytest.approx(at + 2, abs=2.01 / FPS)
+
+
+def test_a_sparse_first_look_is_refined() -> None:
+    (one,) = search(Eye({"a": [(40.0, 63.0)]}), plan(600, fps=0.25)).found
+    assert one.start_s == pytest.approx(40.0, abs=1.01 / FPS)
+    assert one.end_s == pytest.approx(63.0, abs=2.01 / FPS)
+
+
+def test_what_looks_like_one_from_afar_may_be_two() -> None:
+    found = search(Eye({"a": [(5.0, 5.4), (5.9, 6.3)]}), plan(60, fps=1.0))
+    assert len(found.found) == 2
+
+
+def test_several_events_are_kept_apart() -> None:
+    found = search(Eye({"a": [(1.0, 3.0)], "b": [(2.0, 9.0)]}), plan(12, resolution=0.5))
+    assert [one.event for one in found.found] == ["a", "b"]
+
+
+def test_few_frames_a_look() -> None:
+    eye = Eye({"a": [(4.52, 7.2)]})
+    (one,) = search(eye, plan(12, most=16)).found
+    assert max(count for _, count in eye.looks) == 16
+    assert one.start_s == pytest.approx(4.52, abs=1.01 / FPS)
+
+
+def test_what_a_closer_look_does_not_see_stays_as_it_was() -> None:
+    eye = Eye({"a": [(4.5, 7.2)]})
+
+    def only_once(event: str, window: Window, count: int) -> Seen:
+        seen = eye(event, window, count)
+        return seen if len(eye.looks) == 1 else Seen((), seen.times, seen.spacing_s)
+
+    found = Search(only_once, plan(12), ["a"])
+    found.run()
+    assert spans(found.found) == [(5.0, 7.0)]
+    assert found.found[0].resolution_s == pytest.approx(0.52)
+
+
+def test_nothing_is_nothing() -> None:
+    found = search(Eye({"a": []}), plan(200))
+    assert found.found == []
+    assert found.windows_done == len(found.windows) == 3
+
+
+def test_an_interruption_keeps_what_was_found() -> None:
+    eye = Eye({"a": [(10.0, 20.0), (500.0, 510.0)]})
+
+    def interrupt(state: Search) -> None:
+        if state.windows_done == 3:
+            raise KeyboardInterrupt
+
+    found = Search(eye, plan(600), ["a"], interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        found.run()
+    assert spans(found.found) == [(10.0, 19.48)]
+    assert found.windows_done == 3
+
+
+def test_merging() -> None:
+    parts = [Found("a", 1, 3, 0.5, 0.5), Found("b", 2, 5, 0.5, 0.5), Found("a", 3, 4, 0.1, 0.1), Found("a", 6, 7, 1, 1)]
+    merged = merge(parts, 0.5)
+    assert [(one.event, one.start_s, one.end_s, one.end_res_s) for one in merged] == [
+        ("a", 1, 4, 0.1),
+        ("b", 2, 5, 0.5),
+        ("a", 6, 7, 1),
+    ]
+    cut = [Found("a", 1, 3, 0.5, 0.5, (False, True)), Found("a", 3.5, 4, 0.5, 0.5)]
+    assert spans(merge(cut, 0.5)) == [(1, 4)]
+    assert len(merge(cut, 0.4)) == 2
