@@ -28,6 +28,7 @@ class BoxFiles:
     def __init__(self, wanted: Wanted, output: Output) -> None:
         self.wanted, self.output = wanted, output
         self.labels: list[str] = list(wanted.labels)  # all so far: their order gives colours and class numbers
+        self.several = False  # whether rows have to say which picture they are about
         self._results: list[GroundResult] = []
         self._count = 0
         self._stems: set[str] = set()
@@ -56,10 +57,9 @@ class BoxFiles:
         if format in ("yolo", "labelme", "voc"):
             files = "1 file" if self._count == 1 else f"{self._count} files"
             self.output.note(f"{files} of annotations written to {wanted.output}.")
-        elif format == "coco" or wanted.output is not None:
-            # A run in which nothing could be read has nothing to write: an empty file would say "nothing found".
-            if self._results:
-                self._write_one(self._whole())
+        elif self._results:
+            # A run in which nothing could be read writes nothing: an empty file would say "nothing found".
+            self._write_one(self._whole())
 
     def _write_one(self, text: str) -> None:
         if self.wanted.output is None:
@@ -80,7 +80,7 @@ class BoxFiles:
 
             return "".join(to_csv(result, header=at == 0) for at, result in enumerate(results))
         if format == "text":
-            return "".join("\t".join(row) + "\n" for result in results for row in self._rows(result, many=True))
+            return "".join("\t".join(row) + "\n" for result in results for row in self._rows(result, many=self.several))
         indent = 2 if len(results) == 1 and format == "json" else None
         return "".join(f"{result.model_dump_json(indent=indent)}\n" for result in results)
 
@@ -109,13 +109,11 @@ class BoxFiles:
         if self.wanted.output is not None:
             self._results.append(result)
             return
-        rows = self._rows(result, many=False)
-        if rows:
-            columns = ("label", "x", "y") if self.wanted.points else ("label", "x1", "y1", "x2", "y2")
-            if self._count > 1 or not self.output.stdout_is_terminal:
-                columns = ("",) * len(columns)
-            self.output.note(f"{_file_name(result)}:")
-            self.output.table(columns, rows)
+        names = ["label", "x", "y"] if self.wanted.points else ["label", "x1", "y1", "x2", "y2"]
+        names = ["picture", *names] if self.several else names
+        headed = self._count == 1 and self.output.stdout_is_terminal
+        if rows := self._rows(result, many=self.several):
+            self.output.table(names if headed else [""] * len(names), rows)
 
     def _rows(self, result: GroundResult, *, many: bool) -> list[list[str]]:
         first = [_file_name(result)] if many else []

@@ -108,7 +108,6 @@ class DocRun:
         if self.common.dry_run:
             self._preview(document)
         elif self.wanted.page_by_page:
-            self._tally.inputs += len(document.numbers) - 1
             self._all_pages(source, document)
         else:
             from ernie_cli.cli.whole_document import WholeDocument
@@ -127,6 +126,7 @@ class DocRun:
 
     def _all_pages(self, source: Source, document: Document) -> None:
         folder = self._folder(source) if self.wanted.folder is not None else None
+        self._tally.inputs += len(document.numbers) - 1
         done: list[PageInfo] = []
         with self.output.pages(len(document.numbers)) as bar:
             for number in document.numbers:

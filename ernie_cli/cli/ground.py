@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from ernie_cli.tasks.ground import Scale
 
 FINDING, SEEING = "Finding", "Seeing it"
+PICTURES = (".png", ".jpg", ".jpeg", ".webp")
+MIN_TILE = 56  # pixels
 HINT = 'Put it last, as in: ernie ground street.jpg "red car"; or name labels: -l car -l bicycle'
 
 
@@ -135,9 +137,6 @@ def _tile(text: str | None) -> int | None:
     return int(text)
 
 
-MIN_TILE = 56
-
-
 def _scale(text: str) -> "Scale | None":
     from ernie_cli.tasks.ground import scale_of
 
@@ -148,7 +147,11 @@ def _check(wanted: "Wanted", thinking_file: Path | None) -> None:
     """Raises UsageError for what makes no sense together, InputError for what could not be written."""
     from ernie_cli.cli.files import check_writable
 
-    format = wanted.format
+    format, draw = wanted.format, wanted.draw
+    if draw is not None and draw.suffix and not draw.is_dir():
+        if draw.suffix.lower() not in PICTURES:
+            raise UsageError(f"{draw} names no picture format.", "End the name with .png, .jpg or .webp.")
+        check_writable(draw)
     if wanted.points and (format in OF_BOXES_ONLY or wanted.crop):
         what = "--crop" if wanted.crop else f"--format {format.value}"
         raise UsageError(f"{what} needs boxes, and --points gives none.", "Leave out --points, or use json or labelme.")

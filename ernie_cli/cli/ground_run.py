@@ -72,6 +72,7 @@ class GroundRun:
         # A document is drawn as large as the model sees at once; in tiles it sees more.
         pages = limits if wanted.tile is None else limits.__class__()
         files = BoxFiles(wanted, self.output)
+        files.several = len(sources) > 1
         try:
             for source in sources:
                 with tally.one(source.name):
@@ -86,6 +87,7 @@ class GroundRun:
     def _source(self, source: Source, limits: Limits, most: int, looker: Looker, files: BoxFiles, tally: Tally) -> None:
         with opened(source, limits, self.wanted.password, self.output) as document:
             tally.inputs += len(document.numbers) - 1
+            files.several = files.several or len(document.numbers) > 1
             for number in document.numbers:
                 name = document.name if number is None else f"{document.name}#{number}"
                 with tally.one(name):

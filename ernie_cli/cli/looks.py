@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ernie_cli.cli.output import Output, Reply
+from ernie_cli.cli.output import Output, Reply, ShowThinking
 from ernie_cli.cli.structured import readable_reply
 from ernie_cli.errors import AnswerError
 from ernie_cli.tasks import ground as task
@@ -144,7 +144,7 @@ class Looker:
     def _scale(self, image: Image) -> Scale:
         return image.size if self.scale is None else self.scale
 
-    def _thought(self) -> str:
+    def _thought(self) -> ShowThinking:
         return "always" if self.output.style.show_thinking == "always" else "never"
 
 

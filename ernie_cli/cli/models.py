@@ -39,7 +39,7 @@ class Entry:
 
 
 def models(context: typer.Context, format: FormatOption = Format.text, json: JsonOption = False) -> None:
-    """List, show, verify, find and remove the checkpoints on this machine; by itself, list them.
+    """List, show, verify, quantize, find and remove the checkpoints on this machine; by itself, list them.
 
     [bold]ernie models list[/bold]
 

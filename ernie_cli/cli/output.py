@@ -75,7 +75,7 @@ class Output:
 
     def raw(self, answer: str) -> None:
         """What the model said, word for word, where nothing could be made of it."""
-        self._to_stderr(f"The answer was:\n{answer}" if answer else "The answer was empty.")
+        self._to_stderr(f"The answer was:\n{answer}" if answer.strip() else "The answer was empty.")
 
     def picture(self, image: Image) -> None:
         """A picture on the terminal of stderr; a note where that is none, or knows no colours."""

@@ -1,4 +1,5 @@
-"""Answers as models break them: one line each in `broken_answers.jsonl`, with what must be read from it.
+"""Answers as models break them: one line each in `broken_answers.jsonl` (of boxes, in `tests/data/broken_answers/`),
+with what must be read from it.
 
 `expect` is "nothing", "unreadable", or the items with whether they are all and how many were dropped. Boxes are
 [label, box_1000], segments [start_s, end_s, label], charts and data as they leave the program. Whenever a model breaks
@@ -19,7 +20,11 @@ from ernie_cli.tasks import chart, doc, ground, video
 from ernie_cli.tasks.fields import parse_short
 from ernie_cli.tasks.reading import Reading
 
-CASES = [json.loads(line) for line in Path(__file__).with_name("broken_answers.jsonl").read_text("utf-8").splitlines()]
+FILES = (
+    Path(__file__).with_name("broken_answers.jsonl"),
+    Path(__file__).parents[1] / "data" / "broken_answers" / "ground.jsonl",
+)
+CASES = [json.loads(line) for file in FILES for line in file.read_text("utf-8").splitlines()]
 
 
 def read(case: dict[str, Any]) -> Reading[Any]:

@@ -17,7 +17,6 @@ from PIL import Image, ImageDraw
 
 from data.backdrops import draw_backdrop
 from data.scenes import COLORS, SCALE, Thing, draw_scene, draw_shape, stands_out
-
 from ernie_cli.media.clock import draw_clock
 from ernie_cli.times import clock
 
@@ -80,6 +79,30 @@ class Clip:
         return clock(self.times[frame])
 
 
+def draw_footage(random: Random, width: int, height: int, seconds: float, fps: float) -> tuple[Clip, list[Image.Image]]:
+    """A whole clip as a camera would take it: without clocks, and with edges at any frame.
+
+    Things do what they do in `draw_clip`, at moments that lie between its half seconds.
+    """
+    frames = max(round(seconds * RATE), 4 * HOLD)
+    clip, backdrop, strip = _stage(random, width, height, [place / RATE for place in range(frames + 1)])
+    shift, count = random.uniform(0, 1), int(frames / RATE * fps)
+    at = [min(place / fps * RATE + shift, frames) for place in range(count)]
+    actors = [Actor(actor.shape, actor.said, [_between(actor.states, where) for where in at]) for actor in clip.actors]
+    fine = Clip(actors, [place / fps for place in range(count)])
+    return fine, _film(fine, backdrop, strip, clocks=False)
+
+
+def _between(states: list[tuple[str, Box] | None], where: float) -> tuple[str, Box] | None:
+    """What holds between two frames: the first one's state, but on the way if it moves."""
+    before, share = states[int(where)], where % 1
+    after = states[min(int(where) + 1, len(states) - 1)]
+    if before is None or after is None or before[0] != after[0]:
+        return before
+    left, top, right, bottom = (a + (b - a) * share for a, b in zip(before[1], after[1], strict=True))
+    return before[0], (left, top, right, bottom)
+
+
 # --- what things do
 
 
@@ -94,13 +117,18 @@ def draw_clip(
     closer = random.random() < 0.35 if window is None else window
     rate, start = (random.choice(RATES), random.uniform(0, random.choice([20, 600, 7200]))) if closer else (RATE, 0.0)
     times = [round(round(start, 2) + i / rate, 2) for i in range(frames)]
+    clip, backdrop, strip = _stage(random, width, height, times)
+    return clip, _film(clip, backdrop, strip)
+
+
+def _stage(random: Random, width: int, height: int, times: list[float]) -> tuple[Clip, Image.Image, int]:
+    """What happens, on which ground, and how high the strip for the clock is."""
     strip = int(min(width, height) * 0.1) + 4  # the clock hides nothing
     backdrop = draw_backdrop(random, width, height)
     stage = backdrop.crop((0, strip, width, height))
     things = draw_scene(random, *stage.size, random.randint(1, 4), backdrop=stage).things
     things = list({thing.shape: thing for thing in things}.values())
-    clip = Clip(_direct(random, things, stage, frames), times)
-    return clip, _film(clip, backdrop, strip)
+    return Clip(_direct(random, things, stage, len(times)), times), backdrop, strip
 
 
 def _direct(random: Random, things: list[Thing], stage: Image.Image, frames: int) -> list[Actor]:
@@ -181,7 +209,7 @@ def _sprite(shape: str, color: str, width: int, height: int) -> Image.Image:
     return sprite
 
 
-def _film(clip: Clip, backdrop: Image.Image, strip: int) -> list[Image.Image]:
+def _film(clip: Clip, backdrop: Image.Image, strip: int, *, clocks: bool = True) -> list[Image.Image]:
     w, h = backdrop.width, backdrop.height - strip
     still = [actor for actor in clip.actors if all(state == actor.states[0] for state in actor.states)]
 
@@ -200,6 +228,7 @@ def _film(clip: Clip, backdrop: Image.Image, strip: int) -> list[Image.Image]:
         for actor in clip.actors:
             if actor not in still:
                 paste(frame, actor, k)
-        draw_clock(frame, seconds)
+        if clocks:
+            draw_clock(frame, seconds)
         film.append(frame)
     return film

@@ -1,0 +1,274 @@
+"""`ernie doc` with a fake engine: Markdown, data, questions, folders, and what goes wrong on the way."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+from typer.testing import Result
+
+from ernie_cli.cli.engine import Room
+from ernie_cli.messages import Answer, Finish, Picture, Text, Thinking
+from ernie_cli.tasks.results import DocResult
+from tests.media import paper
+
+from .conftest import FINISH, FakeEngine
+
+Ernie = Callable[..., Result]
+
+
+@pytest.fixture
+def report(tmp_path: Path) -> Path:
+    path = tmp_path / "report.pdf"
+    path.write_bytes(paper.printed("One", "Two", "Three"))
+    return path
+
+
+def answers(fake: FakeEngine, *texts: str) -> None:
+    fake.queue = [[Thinking("Hm. "), Answer(text), FINISH] for text in texts]
+
+
+def texts(fake: FakeEngine, turn: int = 0) -> list[str]:
+    return [part.text for part in fake.asked[turn][0][-1].parts if isinstance(part, Text)]
+
+
+# ------------------------------------------------------------------------------------------------ Markdown
+
+
+def test_pages_come_with_their_marks(ernie: Ernie, fake: FakeEngine, report: Path) -> None:
+    answers(fake, "# One", "```markdown\nTwo\n```")
+    result = ernie("doc", f"{report}#1-2")
+    assert (result.exit_code, result.stdout) == (0, "<!-- page 1 -->\n\n# One\n\n<!-- page 2 -->\n\nTwo\n\n")
+    assert "[2/2]" in result.stderr
+
+
+def test_a_picture_has_no_mark(ernie: Ernie, fake: FakeEngine, picture: Path) -> None:
+    answers(fake, "Text")
+    assert ernie("doc", picture).stdout == "Text\n"
+    assert texts(fake) == ["Write the text of this page as Markdown."]
+
+
+def test_json_has_pages(ernie: Ernie, fake: FakeEngine, report: Path) -> None:
+    answers(fake, "a", "This page is blank.", "c")
+    printed = ernie("doc", report, "--json").stdout
+    found = json.loads(printed)
+    assert [(page["page"], page["markdown"]) for page in found["pages"]] == [(1, "a"), (2, ""), (3, "c")]
+    assert found["usage"]["prompt_tokens"] == 30
+    assert found["input"] == {"path": str(report), "pages": 3}
+    DocResult.model_validate_json(printed)
+    assert json.loads(ernie("schema", "doc").stdout) == DocResult.model_json_schema()
+
+
+@pytest.mark.parametrize(("layer", "pictures", "used"), [("auto", 1, True), ("never", 1, False), ("only", 0, True)])
+def test_the_text_layer(ernie: Ernie, fake: FakeEngine, report: Path, layer: str, pictures: int, used: bool) -> None:
+    answers(fake, "a")
+    found = json.loads(ernie("doc", f"{report}#2", "--text-layer", layer, "--json").stdout)
+    assert found["pages"][0]["text_layer"] is used
+    assert any("Two" in text for text in texts(fake)) is used
+    assert sum(isinstance(part, Picture) for part in fake.asked[0][0][-1].parts) == pictures
+
+
+def test_text_alone_where_there_is_none_fails(ernie: Ernie, fake: FakeEngine, picture: Path) -> None:
+    result = ernie("doc", picture, "--text-layer", "only")
+    assert (result.exit_code, fake.asked) == (3, [])
+    assert "has no text layer" in result.stderr
+
+
+def test_a_page_that_fails_is_marked_and_the_rest_goes_on(ernie: Ernie, fake: FakeEngine, report: Path) -> None:
+    fake.queue = [[Answer("a"), FINISH], [FINISH], [Answer("c"), FINISH]]
+    result = ernie("doc", report)
+    assert result.exit_code == 8
+    assert "<!-- page 1 -->\n\na" in result.stdout
+    assert "<!-- page 2: The answer is empty. -->" in result.stdout
+    assert "<!-- page 3 -->\n\nc" in result.stdout
+    assert "report.pdf#2" in result.stderr
+
+
+def test_a_page_that_is_cut_off_says_so(ernie: Ernie, fake: FakeEngine, report: Path) -> None:
+    fake.queue = [[Answer("a"), Finish("length", "fake")], [Answer("b"), FINISH], [Finish("length", "fake")]]
+    result = ernie("doc", report)
+    assert result.exit_code == 6
+    assert "<!-- page 1, cut off -->\n\na" in result.stdout
+    assert "<!-- page 2 -->\n\nb" in result.stdout
+    assert "<!-- page 3, cut off -->" in result.stdout
+
+
+def test_a_password(ernie: Ernie, fake: FakeEngine, tmp_path: Path) -> None:
+    path = tmp_path / "secret.pdf"
+    path.write_bytes(paper.printed("Secret", password="sesame"))
+    answers(fake, "a")
+    assert ernie("doc", path).exit_code == 3
+    assert ernie("doc", path, "--password", "wrong").exit_code == 3
+    assert ernie("doc", path, "--password", "sesame").stdout == "<!-- page 1 -->\n\na\n\n"
+
+
+# ------------------------------------------------------------------------------------------------ data
+
+BILL = '{"total": 33, "items": [{"name": "pen", "price": 2.5}, {"name": "ink", "price": 30}]}'
+FORM = "total number, items[name, price number]"
+
+
+def test_data_of_the_document_with_what_does_not_add_up(ernie: Ernie, fake: FakeEngine, report: Path) -> None:
+    answers(fake, BILL, BILL)
+    result = ernie("doc", report, "--schema", FORM)
+    assert json.loads(result.stdout) == json.loads(BILL)
+    assert "items add up to 32.50, but total is 33." in result.stderr
+    assert len(fake.asked) == 1
+    found = json.loads(ernie("doc", report, "--schema", FORM, "--json").stdout)
+    assert found["data"] == json.loads(BILL)
+    assert found["problems"] == ["items add up to 32.50, but total is 33."]
+
+
+def test_data_of_each_page_with_its_source(ernie: Ernie, fake: FakeEngine, report: Path) -> None:
+    answers(fake, BILL, BILL)
+    result = ernie("doc", f"{report}#2-3", "--schema", FORM, "--per-page", "--source")
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [line["source"] for line in lines] == [{"page": 2}, {"page": 3}]
+    assert lines[1]["items"][0] == {"name": "pen", "price": 2.5, "source": {"page": 3}}
+
+
+def test_a_document_is_asked_for_its_sources(ernie: Ernie, fake: FakeEngine, report: Path) -> None:
+    answers(fake, '{"total": 3, "source": {"page": 2}}')
+    result = ernie("doc", report, "--schema", "total number", "--source")
+    assert json.loads(result.stdout) == {"total": 3, "source": {"page": 2}}
+    schema = fake.asked[0][1].schema
+    assert schema is not None
+    assert schema["properties"]["source"]["properties"]["page"]["maximum"] == 3
+
+
+# ------------------------------------------------------------------------------------------------ questions
+
+
+def test_a_question_sees_all_pages_at_once(ernie: Ernie, fake: FakeEngine, report: Path) -> None:
+    answers(fake, "In May.")
+    assert ernie("doc", report, "When does it end?").stdout == "In May.\n"
+    assert sum(isinstance(part, Picture) for part in fake.asked[0][0][-1].parts) == 3
+    assert [text for text in texts(fake) if text.startswith("Page")] == ["Page 1:\n", "Page 2:\n", "Page 3:\n"]
+
+
+def test_pages_that_do_not_fit_are_read_in_parts(
+    ernie: Ernie, fake: FakeEngine, report: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = Room(4096, lambda width, height: 1200)
+    monkeypatch.setattr("ernie_cli.cli.whole_document.room_of", lambda engine, common: room)
+    answers(fake, "first part", "second part", "all of it")
+    result = ernie("doc", report, "What is it?", "--json")
+    found = json.loads(result.stdout)
+    assert (found["answer"], found["notes"]) == ("all of it", ["The pages were read in 2 parts."])
+    assert "Only 2 pages fit into one conversation" in result.stderr
+    assert "Page 1 to 2:\nfirst part\n\nPage 3:\nsecond part" in texts(fake, 2)[0]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--per-page"], ["--source"], ["--resume"], ["why so?", "--schema", "a", "--per-page"], ["why so?", "-o", "."]],
+)
+def test_what_does_not_go_together(ernie: Ernie, fake: FakeEngine, report: Path, arguments: Sequence[str]) -> None:
+    result = ernie("doc", report, *arguments)
+    assert (result.exit_code, fake.asked) == (2, [])
+    assert "Error: " in result.stderr
+
+
+# ------------------------------------------------------------------------------------------------ folders
+
+
+def test_a_folder_gets_a_file_a_page_and_one_for_all(
+    ernie: Ernie, fake: FakeEngine, report: Path, tmp_path: Path
+) -> None:
+    answers(fake, "a", "b", "c")
+    result = ernie("doc", report, "-o", f"{tmp_path}/out/")
+    assert (result.exit_code, result.stdout) == (0, "")
+    made = tmp_path / "out" / "report"
+    names = ["document.md", "ernie-doc.json", "page-0001.md", "page-0002.md", "page-0003.md"]
+    assert sorted(path.name for path in made.iterdir()) == names
+    assert (made / "page-0002.md").read_text() == "<!-- page 2 -->\n\nb\n"
+    assert (made / "document.md").read_text().count("<!-- page") == 3
+
+
+def test_resuming_tries_again_only_what_is_missing(
+    ernie: Ernie, fake: FakeEngine, report: Path, tmp_path: Path
+) -> None:
+    fake.queue = [[Answer("a"), FINISH], [FINISH], [Answer("c"), FINISH], [Answer("b"), FINISH]]
+    arguments = ("doc", report, "-o", f"{tmp_path}/out/", "--resume")
+    assert ernie(*arguments).exit_code == 8
+    assert ernie(*arguments).exit_code == 0
+    assert len(fake.asked) == 4
+    whole = (tmp_path / "out" / "report" / "document.md").read_text()
+    assert whole == "<!-- page 1 -->\n\na\n\n<!-- page 2 -->\n\nb\n\n<!-- page 3 -->\n\nc\n"
+
+
+def test_a_folder_is_of_one_document_and_one_way_to_read_it(
+    ernie: Ernie, fake: FakeEngine, report: Path, tmp_path: Path
+) -> None:
+    answers(fake, *"abc")
+    out = f"{tmp_path}/out/"
+    ernie("doc", report, "-o", out)
+    again = ernie("doc", report, "-o", out)
+    assert again.exit_code == 2
+    assert "--resume" in again.stderr
+    other = ernie("doc", report, "-o", out, "--resume", "--text-layer", "never")
+    assert other.exit_code == 2
+    assert "another text_layer" in other.stderr
+    report.write_bytes(paper.printed("Four", "Five"))
+    assert "another document" in ernie("doc", report, "-o", out, "--resume").stderr
+
+
+def test_json_pages_of_a_folder(ernie: Ernie, fake: FakeEngine, report: Path, tmp_path: Path) -> None:
+    answers(fake, BILL, BILL, BILL)
+    ernie("doc", report, "-o", f"{tmp_path}/out/", "--schema", FORM, "--per-page")
+    made = tmp_path / "out" / "report"
+    assert json.loads((made / "page-0003.json").read_text())["data"] == json.loads(BILL)
+    assert len(DocResult.model_validate_json((made / "document.json").read_text()).pages) == 3
+
+
+SLOW = """
+import time
+from ernie_cli.cli import app, engine
+from ernie_cli.messages import Answer, Finish, Text
+
+class Slow:
+    model, can_mask = "slow", True
+    def stream(self, messages, options):
+        layer = messages[0].parts[1].text.split()[-1]
+        with open(LOG, "a") as log:
+            log.write(layer + "\\n")
+        time.sleep(0.02)
+        yield Answer("page " + layer)
+        yield Finish("stop", "slow")
+
+engine.pick_engine = lambda common, output: Slow()
+app.main()
+"""
+
+
+def test_killed_anywhere_and_resumed_no_page_is_lost_or_made_twice(tmp_path: Path) -> None:
+    count = 40
+    report, log, out = tmp_path / "long.pdf", tmp_path / "log", tmp_path / "out"
+    report.write_bytes(paper.printed(*(f"number {at}" for at in range(1, count + 1)), size=(150, 100)))
+    code = SLOW.replace("LOG", repr(str(log)))
+    command = [sys.executable, "-c", code, "doc", str(report), "-o", str(out), "--resume"]
+    pages = out / "long"
+    for kills, wanted in enumerate((1, 7, 8, 23, 39)):
+        running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while running.poll() is None and len(list(pages.glob("page-*.md"))) < wanted:
+            time.sleep(0.002 * (kills + 1))
+        os.kill(running.pid, signal.SIGKILL)
+        running.wait()
+        for page in pages.glob("page-*.md"):  # whole, or not there
+            assert page.read_text() == f"<!-- page {int(page.stem[5:])} -->\n\npage {int(page.stem[5:])}\n"
+    done = subprocess.run(command, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    made = (pages / "document.md").read_text()
+    assert made == "\n\n".join(f"<!-- page {at} -->\n\npage {at}" for at in range(1, count + 1)) + "\n"
+    asked = [int(line) for line in log.read_text().split()]
+    assert set(asked) == set(range(1, count + 1))
+    # Only the page that was before the model when the signal came may be asked about again.
+    assert len(asked) <= count + 5
+    assert not list(pages.glob(".page-*"))
