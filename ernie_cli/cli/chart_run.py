@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from ernie_cli.tasks.reading import Reading
     from ernie_cli.tasks.results import ChartResult
 
+PICTURES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".pdf": "PDF"}
+
 
 class ChartRun:
     """`format` is text, csv, json or markdown; with a question, the answer is in words."""
@@ -31,6 +33,8 @@ class ChartRun:
     def __init__(self, common: Common, format: str, question: str | None, redraw: Path | None, output: Output) -> None:
         if redraw is not None and question is not None:
             raise UsageError("--redraw draws a table, and a question gives none.", "Leave one of them out.")
+        if redraw is not None and redraw.suffix.lower() not in PICTURES:
+            raise UsageError(f"{redraw} has not the name of a picture.", "Give it a name that ends in .png.")
         self.common, self.question, self.redraw, self.output = common, question, redraw, output
         # Aligned columns are for the eye; a file or a program gets CSV.
         aligned = output.stdout_is_terminal and common.output is None
@@ -184,10 +188,7 @@ class ChartRun:
         # The first keeps the name, so that one picture gives just the file that was named.
         place = path if self._drawn == 1 else path.with_stem(f"{path.stem}-{self._drawn}")
         stream = io.BytesIO()
-        try:
-            redraw(picture.image, charts).save(stream, format=_picture_format(path))
-        except (OSError, KeyError, ValueError) as error:
-            raise UsageError(f"{path} cannot be drawn: {error}.", "Give it a name that ends in .png.") from error
+        redraw(picture.image, charts).save(stream, format=PICTURES[path.suffix.lower()])
         write_whole(place, stream.getvalue())
         self.output.note(f"Drawn to {place}.")
 
@@ -211,9 +212,3 @@ class ChartRun:
             self.output.note(f"Written to {self.common.output}.")
         if self.common.thinking_file is not None and self._thoughts:
             write_whole(self.common.thinking_file, "\n\n".join(self._thoughts) + "\n")
-
-
-def _picture_format(path: Path) -> str:
-    from PIL import Image
-
-    return Image.registered_extensions()[path.suffix.lower()]

@@ -13,7 +13,7 @@ from ernie_cli.cli.finding import Asker, checked_rules, frame_count
 from ernie_cli.cli.options import Common
 from ernie_cli.cli.output import Output
 from ernie_cli.cli.segment_files import OF_ONE_CLIP
-from ernie_cli.cli.shots import cuts_result, watched_cuts
+from ernie_cli.cli.shots import cuts_result, short_name, watched_cuts
 from ernie_cli.cli.tally import Tally
 from ernie_cli.errors import EXIT_CUT_OFF, AnswerError, UsageError
 
@@ -122,7 +122,6 @@ class ClipRun:
         try:
             with self.output.ticker() as ticker:
                 search.told = lambda state: ticker.tell(_progress(clip, asker, state))
-                ticker.tell(f"{clip.name}: reading")
                 search.run()
         except KeyboardInterrupt:
             stopped = True
@@ -162,4 +161,4 @@ def _progress(clip: Clip, asker: Asker, search: Search) -> str:
     at = f"window {min(search.windows_done + 1, windows)} of {windows}"
     if windows and search.windows_done == windows:
         at = f"{windows} windows done, {search.looks - looks} closer looks"
-    return f"{clip.name}: {at}, {asker.frames_read} frames read, {len(search.found)} found"
+    return f"{short_name(clip)}: {at}, {asker.frames_read} frames read, {len(search.found)} found"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
@@ -36,7 +37,7 @@ def doc(
     ] = TextLayer.auto,
     password: Annotated[str | None, typer.Option(help="Of a PDF.", envvar="ERNIE_PASSWORD", show_envvar=False)] = None,
     output: Annotated[
-        Path | None,
+        str | None,
         option(OUTPUT, "A file; or a folder, ending in /, for a file a page.", "--output", "-o", variable=False),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with what is in the folder of --output.")] = False,
@@ -60,7 +61,10 @@ def doc(
 
     names, question = split_question(inputs)
     shape = None if schema is None else schema_option(schema)
-    wanted = Wanted(question, shape, per_page, source, text_layer.value, output, resume)
+    # A `Path` would forget the slash at its end.
+    place = None if output is None else Path(output)
+    folder = place is not None and (resume or place.is_dir() or str(output).endswith(("/", os.sep)))
+    wanted = Wanted(question, shape, per_page, source, text_layer.value, place, folder, resume)
     wanted.check()
     shown = Output(Style(common.show_thinking.value, common.verbose, common.quiet))
     DocRun(wanted, common, shown).over(names, password, fail_empty=fail_empty)

@@ -35,6 +35,7 @@ class Wanted:
     source: bool
     text_layer: str
     output: Path | None
+    in_folder: bool
     resume: bool
 
     @property
@@ -45,14 +46,7 @@ class Wanted:
     @property
     def folder(self) -> Path | None:
         """The folder for a file a page, if that is what is wanted."""
-        if self.output is None or not (self.resume or self.output.is_dir() or self._named_as_folder):
-            return None
-        return self.output
-
-    @property
-    def _named_as_folder(self) -> bool:
-        # A path forgets the slash at its end.
-        return self.output is not None and not self.output.suffix and not self.output.exists()
+        return self.output if self.in_folder else None
 
     def check(self) -> None:
         """Raises UsageError for what does not go together, and InputError for a file that cannot be written."""
@@ -267,6 +261,8 @@ class DocRun:
             if page.data is not None:
                 self.give(json.dumps(page.data, ensure_ascii=False))
             return
+        if self.output.stdout_is_terminal and self.wanted.output is None and self._tally.inputs > 1:
+            self.output.note(self.name_of(document, page.page))  # rendered Markdown shows no marks
         marked = page.page is not None or page.error is not None or self._tally.inputs > 1
         self.give(as_markdown(page, marked=marked) + ("\n" if marked else ""), markdown=True)
 

@@ -112,15 +112,23 @@ def may_be_set(field: Field[Any]) -> bool:
     return annotation.__metadata__[0].envvar is not None
 
 
+def _name_variable(name: str, annotation: Any) -> None:
+    """Puts the name of an option's own environment variable in the place that `option` left for it."""
+    info: Any = next(iter(getattr(annotation, "__metadata__", ())), None)
+    if getattr(info, "envvar", None) == FROM_FIELD:
+        info.envvar = f"ERNIE_{name.upper()}"
+
+
 def with_common(command: Callable[..., None]) -> Callable[..., None]:
     """The command with the shared options in place of its parameter `common`."""
     own = [p for p in inspect.signature(command, eval_str=True).parameters.values() if p.name != "common"]
     theirs = [field for field in fields(Common) if field.name not in {parameter.name for parameter in own}]
     shared = []
+    for parameter in own:
+        _name_variable(parameter.name, parameter.annotation)
     for field in theirs:
         annotation: Any = field.type
-        info = annotation.__metadata__[0]
-        info.envvar = f"ERNIE_{field.name.upper()}" if info.envvar == FROM_FIELD else info.envvar
+        _name_variable(field.name, annotation)
         shared.append(
             inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=annotation)
         )

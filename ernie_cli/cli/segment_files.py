@@ -100,7 +100,7 @@ def write_sheet(clip: Clip, segments: Sequence[SegmentInfo], path: Path, output:
     rows = []
     for segment, times in zip(shown, wanted, strict=True):
         cells = dict.fromkeys(_nearest(images, time) for time in times)
-        label = f"{segment.label}   {segment.start} – {segment.end}"
+        label = f"{segment.start} – {segment.end}   {segment.label}"
         rows.append(Row(label, [(stamp(time), images[time]) for time in cells]))
     if shots:
         cells_of_all = [

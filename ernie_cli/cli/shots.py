@@ -31,13 +31,21 @@ def clip_info(clip: Clip) -> ClipInfo:
     )
 
 
+def short_name(clip: Clip) -> str:
+    """A name for a line that has no room to spare."""
+    name = Path(clip.name).name
+    return name if len(name) <= 24 else f"{name[:23]}…"
+
+
 def watched_cuts(clip: Clip, output: Output) -> list[float]:
     """The cuts, with a line that says how far it is."""
     from ernie_cli.media.cuts import find_cuts
 
     with output.ticker() as ticker:
         return find_cuts(
-            clip, clip.span, lambda place: ticker.tell(f"{clip.name}: cuts, frame {place + 1} of {len(clip.times)}")
+            clip,
+            clip.span,
+            lambda place: ticker.tell(f"{short_name(clip)}: cuts, frame {place + 1} of {len(clip.times)}"),
         )
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ernie_cli.cli.clip_output import Wanted
 
 CLIP, FINDING, GOING_ON = "The clip", "Finding", "Going on from there"
+PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 HINT = 'Put a question last, or search: ernie video clip.mp4 --find "the red ball appears"'
 
 
@@ -88,14 +89,14 @@ def _names(inputs: Sequence[str], wanted: "Wanted") -> list[str]:
     """The names of the clips; what is left is the question. Raises UsageError for what makes no sense together."""
     names = list(inputs)
     if not (wanted.events or wanted.cuts):
-        last = names[-1]
-        if len(names) > 1 and not _is_input(last):
-            wanted.question = names.pop()
-        elif not (wanted.frames or wanted.sheet):
+        from ernie_cli.cli.asking import split_question
+
+        if len(names) > 1 and not names[-1].strip():
+            raise UsageError("The question is empty.", HINT)
+        names, wanted.question = split_question(names)
+        if wanted.question is None and not (wanted.frames or wanted.sheet):
             raise UsageError("There is neither a question nor anything to find.", HINT)
-    if any(not event.strip() for event in wanted.events) or (
-        wanted.question is not None and not wanted.question.strip()
-    ):
+    if any(not event.strip() for event in wanted.events):
         raise UsageError("There is nothing to look for in an empty text.", HINT)
     if wanted.events and wanted.cuts:
         raise UsageError("--cuts and --find cannot go together.", "Run one after the other.")
@@ -103,12 +104,8 @@ def _names(inputs: Sequence[str], wanted: "Wanted") -> list[str]:
     if not searching and (wanted.cut or wanted.format not in {VideoFormat.text, VideoFormat.json}):
         what = "--cut" if wanted.cut else f"--format {wanted.format.value}"
         raise UsageError(f"{what} needs something that was found.", "Add --find or --cuts.")
+    if wanted.sheet and wanted.sheet.suffix.lower() not in PICTURES:
+        raise UsageError(f"{wanted.sheet} names no picture format.", "End the name with .png, .jpg or .webp.")
     if wanted.exact and not wanted.cut:
         raise UsageError("--exact says how to --cut.", "Add --cut FOLDER.")
     return [os.path.join(name, "*") if os.path.isdir(name) else name for name in names]
-
-
-def _is_input(text: str) -> bool:
-    from ernie_cli.media.fetch import is_url
-
-    return text == "-" or is_url(text) or os.path.exists(text) or os.path.exists(text.rpartition("#")[0] or "\0")

@@ -87,19 +87,26 @@ def _rect(thing: Box | Point, line: int) -> Rect:
 
 
 def _outline(pen: ImageDraw.ImageDraw, thing: Box | Point, rect: Rect, color: Color, line: int) -> None:
-    """The line of a box, or a dot: light or dark around it, so that it stands out on its own colour too."""
+    """The line around a box, or a dot; light or dark beside it, so that it stands out on its own colour too."""
     from ernie_cli.tasks.ground import Box
 
     halo = max(1, line // 3)
     left, top, right, bottom = (round(number) for number in rect)
-    # The far edges are exclusive: the last pixel inside is one before.
-    corners = (left, top, max(right - 1, left), max(bottom - 1, top))
     if not isinstance(thing, Box):
-        pen.ellipse(corners, fill=color, outline=_ink(color), width=halo)
+        pen.ellipse((left, top, right, bottom), fill=color, outline=_ink(color), width=halo)
         return
-    outer = (corners[0] - halo, corners[1] - halo, corners[2] + halo, corners[3] + halo)
-    pen.rectangle(outer, outline=_ink(color), width=line + 2 * halo)
-    pen.rectangle(corners, outline=color, width=line)
+    # Around the box and not over it, since a small thing would be hidden; but never out of the picture.
+    width, height = pen.im.size
+    for reach, ink, thick in ((line + 2 * halo, _ink(color), line + 2 * halo), (line + halo, color, line)):
+        near, inset = (left - reach, top - reach), line + 2 * halo - reach
+        # The far edges are exclusive: the last pixel inside is one before.
+        far = right - 1 + reach, bottom - 1 + reach
+        x, y = max(near[0], inset), max(near[1], inset)
+        pen.rectangle(
+            (x, y, max(x, min(far[0], width - 1 - inset)), max(y, min(far[1], height - 1 - inset))),
+            outline=ink,
+            width=thick,
+        )
 
 
 def _ink(color: Color) -> Color:
@@ -147,9 +154,9 @@ def _place_all(
             place = _inside(wanted, size)
             if place is None or any(_area(_shared(place, other)) > 0 for other in taken):
                 continue
-            # A plate should hide as little as can be of the other things.
-            hidden = sum(_area(_shared(place, box)) for other, box in enumerate(rects) if other != at)
-            whole = cost + hidden / max(_area(place), 1)
+            # A plate should hide as little as can be of each other thing.
+            shares = (_area(_shared(place, box)) / max(_area(box), 1) for other, box in enumerate(rects) if other != at)
+            whole = cost + 2 * sum(shares)
             if best is None or whole < best[0]:
                 best = whole, place
         if best is not None:
@@ -162,7 +169,7 @@ def _candidates(box: Rect, plate: tuple[int, int], size: tuple[int, int], line: 
     """Places for a plate with what each costs, cheapest first: at the box's corners, then around it in rings."""
     left, top, right, bottom = box
     width, height = plate
-    above, below, gap = top - height - line // 2, bottom + line // 2, line
+    above, below, gap = top - height - line, bottom + line, 2 * line
     spots = [(left, above), (left, below), (right - width, above), (right - width, below)]
     sides = [(right + gap, top), (left - gap - width, top), (right + gap, bottom - height)]
     inside = [(left + line, top + line), (right - line - width, bottom - line - height)]

@@ -89,7 +89,7 @@ def _pie(axis: Any, labels: list[str], values: list[float]) -> None:
     if not known:
         axis.set_axis_off()
         return
-    axis.pie([value for _, value in known], labels=[f"{label}\n{value:g}" for label, value in known])
+    axis.pie([value for _, value in known], labels=[f"{label}\n{value:g}" for label, value in known], startangle=90)
 
 
 def _on_axes(axis: Any, labels: list[str], series: dict[str, list[float]], kind: str, below: str) -> None:
@@ -106,14 +106,18 @@ def _on_axes(axis: Any, labels: list[str], series: dict[str, list[float]], kind:
             axis.bar(moved, [0 if math.isnan(value) else value for value in values], wide, label=name)
         for place, value in zip(places, values, strict=True) if room and (len(series) == 1) else ():
             if not math.isnan(value):
-                axis.annotate(f"{value:g}", (place, value), ha="center", va="bottom", fontsize="small")
-    every = max(1, math.ceil(len(labels) / MOST_WRITTEN))
-    crowded = sum(map(len, labels[::every])) > 40
+                above = {"xytext": (0, 4), "textcoords": "offset points"}
+                axis.annotate(f"{value:g}", (place, value), ha="center", va="bottom", fontsize="small", **above)
+    across = axis.get_window_extent().width / (DPI / 5)  # so many names stand side by side when turned
+    every = max(1, math.ceil(len(labels) / min(MOST_WRITTEN, max(across, 1))))
+    crowded = sum(map(len, labels[::every])) * 8 > axis.get_window_extent().width
     axis.set_xticks(
         list(places)[::every], labels[::every], rotation=45 if crowded else 0, ha="right" if crowded else "center"
     )
     axis.set_xlabel(below)
     axis.margins(y=0.1)
+    if not any(value < 0 for values in series.values() for value in values):
+        axis.set_ylim(bottom=0)
     if len(series) > 1:
         axis.legend()
     else:

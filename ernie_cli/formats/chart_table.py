@@ -1,7 +1,8 @@
 """Charts as CSV and as Markdown tables.
 
 CSV is RFC 4180 with line ends of `\\n`; a cell that is not known is empty. Several charts make one rectangle: `file`
-and `chart` (1 is the first in its picture) say where a row comes from, and a column that a chart lacks is empty.
+and `chart` say where a row comes from, and a column that a chart lacks is empty. `chart 1` is the first of its picture;
+a bare 1 some readers take for "true".
 Column names are all different, as most readers want them.
 """
 
@@ -32,7 +33,7 @@ def to_csv(placed: Sequence[Placed], *, several: bool) -> str:
     for one in placed:
         names = distinct(one.chart.columns, ("file", "chart") if several else ())
         columns += [name for name in names if name not in columns]
-        place: dict[str, Cell] = {"file": one.file, "chart": one.at} if several else {}
+        place: dict[str, Cell] = {"file": one.file, "chart": f"chart {one.at}"} if several else {}
         rows += [place | dict(zip(names, row, strict=True)) for row in one.chart.rows]
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")

@@ -71,7 +71,11 @@ def _beginning(text: str, size: int, font: str, stroke: int, margin: int) -> Ima
     """What stays the same for a minute, with room for what follows."""
     from PIL import Image
 
-    line = Image.new("L", (_pens(_SHAPE, size, font)[-1] + size + 2 * margin, 2 * size + margin))
+    # No taller and wider than it must be: blending it into every frame is what takes the time.
+    last = [_glyph(character, size, font, stroke) for character in "0123456789"]
+    tall = [_glyph(character, size, font, stroke) for character in "tim0123456789"]
+    width = _pens(_SHAPE, size, font)[-1] + max(glyph.x + glyph.mask.width for glyph in last)
+    line = Image.new("L", (margin + width, margin + max(glyph.y + glyph.mask.height for glyph in tall)))
     _write(line, text, range(len(text)), size, font, stroke, margin)
     return line
 

@@ -36,6 +36,7 @@ T = TypeVar("T")
 DAMAGED = "Fetch it again, or convert it, for example with: ffmpeg -i FILE -c:v libx264 fixed.mp4"
 MOST_THREADED = 4096 * 2304  # pixels; each decoding thread holds frames of its own
 FEW = 8
+LONGEST_GAP_S = 86_400.0
 
 
 @dataclass(frozen=True)
@@ -146,8 +147,11 @@ def read_index(origin: Origin, name: str, limits: Limits) -> Index:
         stamps, counted = [0], True
     times = tuple((stamp - stamps[0]) * base for stamp in stamps)
     last_s = packets.last * base or 1 / rate
-    duration_s = times[-1] + last_s
     notes = []
+    if (whole := _believable(times)) < len(times):
+        notes.append(f"{name} jumps by over a day after {times[whole - 1]:.2f} s; nothing behind that was looked at.")
+        stamps, times, promised = stamps[:whole], times[:whole], None
+    duration_s = times[-1] + last_s
     # Some headers count from the file's zero, others from the first frame.
     if promised and promised - duration_s - max(stamps[0] * base, 0.0) > max(1.0, 0.05 * promised):
         notes.append(f"{name} ends after {duration_s:.2f} s, and its header promises {promised:.2f} s.")
@@ -164,6 +168,11 @@ def read_index(origin: Origin, name: str, limits: Limits) -> Index:
         edited=packets.hidden > 0,
         notes=tuple(notes),
     )
+
+
+def _believable(times: Sequence[float]) -> int:
+    """How many frames come before a gap that only a damaged clock can have."""
+    return next((at + 1 for at, (a, b) in enumerate(pairwise(times)) if b - a > LONGEST_GAP_S), len(times))
 
 
 def _promised(container: InputContainer, track: VideoStream) -> float | None:

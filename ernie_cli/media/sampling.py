@@ -48,14 +48,15 @@ def choose(times: Sequence[float], span: Span, sampling: Sampling, cuts: Sequenc
     step = span.length_s / count
     shown = (bisect_right(times, span.start_s + place * step + EPSILON) - 1 for place in range(count))
     chosen = sorted({max(place, first) for place in shown})
-    return _fill_shots(chosen, times, cuts)
+    return _fill_shots(chosen, times, cuts, last)
 
 
-def _fill_shots(chosen: list[int], times: Sequence[float], cuts: Sequence[float]) -> list[int]:
-    """The same number of frames, with one in every shot between the cuts where that can be."""
+def _fill_shots(chosen: list[int], times: Sequence[float], cuts: Sequence[float], end: int) -> list[int]:
+    """The same number of frames, with one in every shot that begins before the place `end`, where that can be."""
     bounds = [bisect_left(times, cut - EPSILON) for cut in cuts]
     shots = [bisect_right(bounds, place) for place in chosen]
-    empty = [shot for shot in range(shots[0], shots[-1]) if shot not in set(shots)]
+    begun = bisect_left(bounds, end)
+    empty = [shot for shot in range(shots[0], begun + 1) if shot not in set(shots)]
     kept = list(chosen)
     for shot in empty:
         spare = max(set(shots), key=shots.count)

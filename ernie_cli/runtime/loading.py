@@ -126,6 +126,10 @@ def _read(checkpoint: Checkpoint, choice: Choice) -> Ernie4_5_VLMoeForConditiona
             f"The weights in {checkpoint.folder} are incomplete: {len(missing)} are missing, such as {missing[0]}.",
             "Fetch the checkpoint again, with all its safetensors files.",
         )
+    if small:
+        # Older transformers (5.17) leave what is not quantized in a quantized checkpoint as it is stored.
+        for weight in native.parameters():
+            weight.data = weight.data.float() if weight.is_floating_point() else weight.data
     return native
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
-from transformers.core_model_loading import ConversionOps, WeightConverter
+from transformers.core_model_loading import ConversionOps, ErnieFuseAndSplitTextVisionExperts, WeightConverter
 from transformers.quantizers import HfQuantizer
 from transformers.quantizers.auto import register_quantization_config, register_quantizer
 from transformers.utils.quantization_config import QuantizationConfigMixin
@@ -48,6 +48,14 @@ class WeightOnlyQuantizer(HfQuantizer):  # type: ignore[misc]
     def update_dtype(self, dtype: torch.dtype) -> torch.dtype:
         return dtype
 
+    @property
+    def quantized_element_size(self) -> float:
+        return 1.0  # of int8, and of the two codes that nf4 packs
+
+    def param_element_size(self, model: PreTrainedModel, param_name: str, param: Tensor) -> float:
+        quantized = self.param_needs_quantization(model, param_name) and not param_name.endswith(SUFFIXES)
+        return self.quantized_element_size if quantized else param.element_size()
+
     def param_needs_quantization(self, model: PreTrainedModel, param_name: str, **_: Any) -> bool:
         module = model.get_submodule(param_name.rpartition(".")[0])
         return isinstance(module, QuantizedLinear | QuantizedExperts) and not param_name.endswith(".bias")
@@ -56,7 +64,7 @@ class WeightOnlyQuantizer(HfQuantizer):  # type: ignore[misc]
         return QuantizeLinear()
 
     def _process_model_before_weight_loading(self, model: PreTrainedModel, **_: Any) -> None:
-        replace_modules(model, self.quantization_config.precision)
+        replace_modules(model, self.quantization_config.precision, arriving=not self.pre_quantized)
 
     def get_weight_conversions(self) -> list[WeightConverter]:
         return []
@@ -83,8 +91,11 @@ class WeightOnlyQuantizer(HfQuantizer):  # type: ignore[misc]
         return False
 
 
-def replace_modules(model: PreTrainedModel, precision: Precision) -> None:
-    """Quantized modules, still empty, in the places of linear layers and experts that are not to be kept."""
+def replace_modules(model: PreTrainedModel, precision: Precision, *, arriving: bool = False) -> None:
+    """Quantized modules, still empty, in the places of linear layers and experts that are not to be kept.
+
+    Weights that are `arriving` are still numbers: older transformers (5.17) would cast them to what stands here.
+    """
     text, config = model.get_submodule("model.language_model"), model.config
     for name, module in list(text.named_modules()):
         parent_name, _, own = name.rpartition(".")
@@ -93,11 +104,11 @@ def replace_modules(model: PreTrainedModel, precision: Precision) -> None:
         if hasattr(module, "gate_up_proj"):
             expert = f"model.{parent_name.rpartition('.')[0]}.experts.0"
             gate_up, down = (kind_of(f"{expert}.{part}.weight", precision, config) for part in ("up_proj", "down_proj"))
-            setattr(parent, own, QuantizedExperts(module, gate_up, down))
+            setattr(parent, own, QuantizedExperts(module, gate_up, down, arriving=arriving))
         elif isinstance(module, nn.Linear):
             kind = kind_of(f"model.{name}.weight", precision, config)
             if kind != "float":
-                setattr(parent, own, QuantizedLinear(module, kind))
+                setattr(parent, own, QuantizedLinear(module, kind, arriving=arriving))
 
 
 class QuantizeLinear(ConversionOps):  # type: ignore[misc]
@@ -115,13 +126,12 @@ class QuantizeLinear(ConversionOps):  # type: ignore[misc]
         return converted
 
 
-class FuseExperts(ConversionOps):  # type: ignore[misc]
+class FuseExperts(ErnieFuseAndSplitTextVisionExperts):  # type: ignore[misc]
     """The matrices of one layer's experts, quantized one by one if they are not yet, as one tensor a modality.
 
-    `input_dict` has a list for each part (gate and up, or down): the text experts, then the vision experts.
+    `input_dict` has a list for each part (gate and up, or down): the text experts, then the vision experts. It is a
+    kind of transformers' own, since older ones (5.17) allow no other to have several sources and several targets.
     """
-
-    supports_many_to_many = True
 
     @torch.no_grad()
     def convert(

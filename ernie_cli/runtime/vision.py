@@ -91,10 +91,25 @@ def fit(height: int, width: int, budget: PixelBudget) -> tuple[int, int]:
 
 
 class Arithmetic(NamedTuple):
-    """Who computes. `resize` makes (height, width, 3) of a frame; `normalise` fills (patches, 588) with its numbers."""
+    """Who computes. `resize` makes (height, width, 3) of a frame; `normalise` fills (patches, 588) with its numbers.
 
+    `empty` gives room for all frames.
+    """
+
+    empty: Callable[[tuple[int, int]], Values]
     resize: Callable[[Image.Image, int, int], Pixels]
     normalise: Callable[[Pixels, Values], None]
+
+
+def _empty_as_numpy(shape: tuple[int, int]) -> Values:
+    return np.empty(shape, dtype=np.float32)
+
+
+def _empty_as_torch(shape: tuple[int, int]) -> Values:
+    import torch
+
+    # numpy asks for huge pages, and where memory is in pieces the system takes longer for those than all the rest does.
+    return torch.empty(shape).numpy()
 
 
 def _resize_as_pillow(frame: Image.Image, height: int, width: int) -> Pixels:
@@ -112,7 +127,8 @@ def _resize_as_torch(frame: Image.Image, height: int, width: int) -> Pixels:
     import torch
 
     # Channels last: torch has a fast kernel for bytes in that order only.
-    planes = torch.from_numpy(np.array(frame)).permute(2, 0, 1)[None]
+    pixels = torch.frombuffer(bytearray(frame.tobytes()), dtype=torch.uint8).view(frame.height, frame.width, 3)
+    planes = pixels.permute(2, 0, 1)[None]
     resized = torch.nn.functional.interpolate(planes, (height, width), mode="bicubic", antialias=True)
     return resized[0].permute(1, 2, 0).numpy()
 
@@ -130,8 +146,8 @@ def _normalise_as_torch(pixels: Pixels, out: Values) -> None:
 
 # As transformers' `...ImageProcessorPil` does it, and as its video processor does: the same to a grey level, and in a
 # quarter of the time, but only once torch is there.
-PILLOW = Arithmetic(_resize_as_pillow, _normalise_as_numpy)
-TORCH = Arithmetic(_resize_as_torch, _normalise_as_torch)
+PILLOW = Arithmetic(_empty_as_numpy, _resize_as_pillow, _normalise_as_numpy)
+TORCH = Arithmetic(_empty_as_torch, _resize_as_torch, _normalise_as_torch)
 
 
 def _threads(numbers: int) -> int:
@@ -155,7 +171,7 @@ def patchify(frames: Sequence[Image.Image], budget: PixelBudget, by: Arithmetic 
     height, width = fit(frames[0].height, frames[0].width, budget)
     rows, columns = height // FACTOR, width // FACTOR
     patches = rows * columns * MERGE * MERGE
-    flat = np.empty((len(frames) * patches, 3 * PATCH * PATCH), dtype=np.float32)
+    flat = by.empty((len(frames) * patches, 3 * PATCH * PATCH))
 
     def fill(at: int) -> None:
         frame = frames[at]

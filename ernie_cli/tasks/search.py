@@ -93,7 +93,7 @@ def windows(plan: Plan) -> list[Window]:
 
 @dataclass
 class Search:
-    """One search for some events. `run` fills `found`; `told` is called after every look."""
+    """One search for some events. `run` fills `found`; `told` is called first and after every look."""
 
     look: Look
     plan: Plan
@@ -108,6 +108,7 @@ class Search:
     def run(self) -> None:
         """First all windows, then all edges. Whatever `look` raises ends it, and leaves what was found."""
         self.windows = windows(self.plan)
+        self.told(self)
         for window in self.windows:
             for event in self.events:
                 seen = self._look(event, window, self._count(window))

@@ -59,10 +59,9 @@ def test_rows_of_several_pictures_say_which(ernie: Ernie, fake: FakeEngine, pict
     other = tmp_path / "other.png"
     other.write_bytes(picture.read_bytes())
     rows = list(csv.DictReader(io.StringIO(ernie("chart", picture, other, "-f", "csv").stdout)))
-    assert [(Path(row["file"]).name, row["chart"]) for row in rows] == [
-        ("circle.png", "1"), ("circle.png", "1"), ("other.png", "1"), ("other.png", "1"), ("other.png", "2"),
-        ("other.png", "2"),
-    ]  # fmt: skip
+    files = [Path(row["file"]).name for row in rows]
+    assert files == ["circle.png"] * 2 + ["other.png"] * 4
+    assert [row["chart"] for row in rows] == ["chart 1"] * 4 + ["chart 2"] * 2
     assert [row["units (kEUR)"] for row in rows] == ["12", "30", "12", "30", "", ""]
 
 
@@ -108,6 +107,15 @@ def test_redraw_puts_a_picture_beside_the_table(ernie: Ernie, fake: FakeEngine, 
     for name in ("check.png", "check-2.png"):
         with Image.open(tmp_path / name) as drawn:
             assert drawn.width > 700
+
+
+def test_a_picture_that_cannot_be_drawn_is_told_before_any_work(
+    ernie: Ernie, fake: FakeEngine, picture: Path, tmp_path: Path
+) -> None:
+    for wrong in (tmp_path / "check.txt", tmp_path / "no" / "check.png"):
+        assert ernie("chart", picture, "--redraw", wrong).exit_code in (2, 3)
+    assert ernie("chart", picture, "Which is best?", "--redraw", tmp_path / "a.png").exit_code == 2
+    assert fake.asked == []
 
 
 def test_output_goes_to_a_file_whole(ernie: Ernie, fake: FakeEngine, picture: Path, tmp_path: Path) -> None:

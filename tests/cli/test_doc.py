@@ -11,11 +11,13 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import jsonschema
 import pytest
 from typer.testing import Result
 
 from ernie_cli.cli.engine import Room
 from ernie_cli.messages import Answer, Finish, Picture, Text, Thinking
+from ernie_cli.tasks.fields import parse_short
 from ernie_cli.tasks.results import DocResult
 from tests.media import paper
 
@@ -218,6 +220,34 @@ def test_a_folder_is_of_one_document_and_one_way_to_read_it(
     assert "another text_layer" in other.stderr
     report.write_bytes(paper.printed("Four", "Five"))
     assert "another document" in ernie("doc", report, "-o", out, "--resume").stderr
+
+
+def test_the_short_form_and_its_json_schema_ask_the_same(ernie: Ernie, fake: FakeEngine, report: Path) -> None:
+    form = "no, state(open|paid), to{city, days date}, items[name, price number, tags[]]"
+    answer = '{"no": null, "state": "open", "to": {"city": "x", "days": null}, "items": []}'
+    answers(fake, answer, answer)
+    ernie("doc", report, "--schema", form)
+    ernie("doc", report, "--schema", json.dumps(parse_short(form)))
+    (first, first_options), (second, second_options) = fake.asked
+    assert first_options == second_options
+    assert [part for part in first[0].parts if isinstance(part, Text)] == [
+        part for part in second[0].parts if isinstance(part, Text)
+    ]
+
+
+NESTED = [
+    "state(open|paid|late), items[name, kind(a|b)]",
+    "to{city, tags[]}, rows[cells[value number, unit(mm|cm)]]",
+    "due date, paid boolean, groups[name, members[name, role(one|two|three), years[] integer]]",
+]
+
+
+@pytest.mark.parametrize("form", NESTED)
+def test_nested_schemas_come_back_valid_from_nano(ernie: Ernie, report: Path, form: str) -> None:
+    arguments = ("--schema", form, "--temperature", "1.5", "--max-tokens", "100", "--text-layer", "never", "-q")
+    for seed in ("1", "2"):
+        result = ernie("doc", f"{report}#1", *arguments, "--seed", seed)
+        jsonschema.validate(json.loads(result.stdout), parse_short(form))
 
 
 def test_json_pages_of_a_folder(ernie: Ernie, fake: FakeEngine, report: Path, tmp_path: Path) -> None:

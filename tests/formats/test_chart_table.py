@@ -22,11 +22,11 @@ def test_one_chart_is_its_table() -> None:
 
 def test_rows_of_several_say_where_they_are_from() -> None:
     rows = list(csv.DictReader(io.StringIO(to_csv(PLACED, several=True))))
-    assert [(row["file"], row["chart"]) for row in rows] == [("a.png", "1")] * 2 + [("b, c.png", "1")] * 2 + [
-        ("b, c.png", "2")
-    ] * 2
+    assert [(row["file"], row["chart"]) for row in rows] == [("a.png", "chart 1")] * 2 + [
+        ("b, c.png", "chart 1")
+    ] * 2 + [("b, c.png", "chart 2")] * 2
     assert rows[4] == {
-        "file": "b, c.png", "chart": "2", "quarter": "", "units": "", "month": 'a "b", c', "mm": "9"
+        "file": "b, c.png", "chart": "chart 2", "quarter": "", "units": "", "month": 'a "b", c', "mm": "9"
     }  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from ernie_cli.errors import InputError
-from ernie_cli.media import Limits, Source, load, pictures_of, resolve
+from ernie_cli.media import Limits, Source, decord_reader, load, pictures_of, resolve
 from ernie_cli.media.clips import Clip, grouped, open_clip, parse_span, read_sample
 from ernie_cli.media.sampling import Sampling, Span
 
@@ -147,3 +147,17 @@ def test_a_damaged_clip_says_so(path: Path, tmp_path: Path) -> None:
     assert 50 < len(places) <= 150
     assert places == sorted(set(places))
     assert "damaged.mp4 is damaged" in clip.notes[0]
+
+
+def test_where_decord_fails_pyav_goes_on(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read(reader: None, wanted: Sequence[int]) -> Iterator[tuple[int, Image.Image]]:
+        for place in wanted:
+            if place > 50:
+                raise decord_reader.Mistrusted("decord fails (DECORDError)")
+            yield place, barcode(place)
+
+    monkeypatch.setattr(decord_reader, "open_reader", lambda path, index: None)
+    monkeypatch.setattr(decord_reader, "read_frames", read)
+    clip = open_clip([Source("clip.mp4", "", path)], LIMITS)
+    assert numbers(clip, [3, 50, 51, 140]) == [3, 50, 51, 140]
+    assert clip.reader == "PyAV: decord fails (DECORDError)"

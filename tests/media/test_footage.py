@@ -184,3 +184,11 @@ def test_ten_hours_of_a_few_frames(tmp_path: Path) -> None:
     assert index.times[-1] == pytest.approx(36_000)
     found = list(footage.read_frames(path, "long.mkv", index, [0, 30, 60]))
     assert [number_in(frame) for _, frame in found] == [0, 30, 60]
+
+
+def test_a_clock_that_jumps_by_days_is_not_believed(tmp_path: Path) -> None:
+    path = tmp_path / "jump.mkv"
+    write_clip(path, [0.0, 1.0, 2.0, 200_000.0, 200_001.0], rate=1)
+    index = footage.read_index(path, "jump.mkv", Limits())
+    assert index.times == (0.0, 1.0, 2.0)
+    assert "jumps by over a day after 2.00 s" in index.notes[0]

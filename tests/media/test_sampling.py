@@ -60,3 +60,5 @@ def test_every_shot_gets_a_frame() -> None:
     with_cuts = choose(times, Span(0, 20), sparse, cuts=[4.5, 5.5])
     assert len(with_cuts) == 10
     assert 45 in with_cuts
+    assert 197 in choose(times, Span(0, 20), sparse, cuts=[19.7])
+    assert choose(times, Span(0, 10), sparse, cuts=[10.0, 19.7]) == [0, 20, 40, 60, 80]

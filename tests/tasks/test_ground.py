@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from ernie_cli.errors import AnswerError
+from ernie_cli.errors import AnswerError, UsageError
 from ernie_cli.tasks import ground
 
 
@@ -89,6 +89,63 @@ def test_points(answer: str) -> None:
 def test_a_box_is_no_point() -> None:
     with pytest.raises(AnswerError):
         ground.read_points('[{"point_2d": [1, 2, 3, 4], "label": "x"}]', (10, 10))
+
+
+@pytest.mark.parametrize(
+    ("query", "labels"),
+    [
+        ("red car", ["red car"]),
+        ("salt and pepper", ["salt and pepper"]),
+        ("cat, dog", ["cat", "dog"]),
+        (" cat,dog and cow ", ["cat", "dog", "cow"]),
+        ("cat, dog, and cow, cat", ["cat", "dog", "and cow"]),
+        ("cat, dog, and cow", ["cat", "dog", "cow"]),
+        (",,", []),
+    ],
+)
+def test_a_comma_list_is_taken_apart(query: str, labels: list[str]) -> None:
+    assert ground.labels_of(query) == labels
+
+
+def test_a_list_is_asked_for_in_its_own_words() -> None:
+    for query in ("cat", "cat and dog", "cat, dog and cow"):
+        assert ground.request(ground.labels_of(query)) == ground.request(query)
+
+
+@pytest.mark.parametrize(
+    ("name", "labels", "meant"),
+    [
+        ("Cars", ["car", "bus"], "car"),
+        ("the bus", ["car", "buses"], "buses"),
+        ("sedan", ["car", "bus"], "sedan"),
+        ("sedan", ["car"], "car"),
+        ("sedan", [], "sedan"),
+        ("glass", ["glasses", "glass"], "glass"),
+    ],
+)
+def test_names_are_settled_on_labels(name: str, labels: list[str], meant: str) -> None:
+    assert ground.settled(name, labels) == meant
+
+
+@pytest.mark.parametrize(
+    ("text", "scale"),
+    [("1000", 1000), ("1", 1), ("1024x768", (1024, 768)), ("1024, 768", (1024, 768)), ("pixels", None)],
+)
+def test_scales(text: str, scale: object) -> None:
+    assert ground.scale_of(text) == scale
+
+
+@pytest.mark.parametrize("text", ["", "0", "-5", "nan", "inf", "1x2x3", "big"])
+def test_what_is_no_scale(text: str) -> None:
+    with pytest.raises(UsageError):
+        ground.scale_of(text)
+
+
+def test_the_wording_and_the_schema_speak_of_the_scale() -> None:
+    assert "coordinates from 0 to 1, or" in ground.request("cat", scale=1)
+    assert "from 0 to 640 across and from 0 to 480 down" in ground.request("cat", scale=(640, 480))
+    numbers = ground.schema(scale=1)["items"]["properties"]["bbox_2d"]["items"]
+    assert numbers == {"type": "number", "minimum": 0, "maximum": 1}
 
 
 def answers() -> list[str]:

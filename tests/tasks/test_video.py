@@ -110,3 +110,22 @@ def test_an_answer_cut_anywhere_gives_its_first_segments_or_none(indent: int | N
         assert part.items, answer[:end]
         assert not part.complete, answer[:end]
         assert part.items == whole.items[: len(part.items)], answer[:end]
+
+
+def test_times_become_those_of_the_frames_that_were_shown() -> None:
+    frames = [1.0, 1.5, 2.0333333, 2.5]
+    answer = json.dumps([{"start": "00:00:01.50", "end": "00:00:02.03", "label": "a"}])
+    exact = video.read(answer, 3.0, start_s=1.0, frames=frames)
+    assert (exact.items[0].start_s, exact.items[0].end_s) == (1.5, 2.0333333)
+    assert exact.notes == ()
+    between = video.read('[{"start": "00:00:01.60", "end": "00:00:02.40"}]', 3.0, start_s=1.0, frames=frames)
+    assert (between.items[0].start_s, between.items[0].end_s) == (1.5, 2.5)
+    assert between.notes == ("2 times lie between the frames that were shown, and were moved to the nearest one.",)
+
+
+def test_a_window_has_a_start_too() -> None:
+    answer = json.dumps([{"start": 8, "end": 12}, {"start": 1, "end": 2}])
+    reading = video.read(answer, 20.0, start_s=10.0)
+    assert [(one.start_s, one.end_s) for one in reading.items] == [(10.0, 12.0)]
+    assert reading.dropped == 1
+    assert "1 segments begin before the part that was shown (10 s)" in reading.notes[0]
