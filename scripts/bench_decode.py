@@ -32,6 +32,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import version
 from importlib.util import find_spec
 from itertools import pairwise
@@ -337,7 +338,7 @@ def measure(bench: Bench, load: str) -> list[Row]:
     rows = rows_of(load)
     for row in rows:
         let_go(bench.device)
-        row.peak = peak_memory(bench.device, before, lambda row=row: row.way(bench, native, WARM_UP))
+        row.peak = peak_memory(bench.device, before, partial(row.way, bench, native, WARM_UP))
         row.weights = sum(weight.nbytes for weight in {id(w): w for w in native.parameters()}.values())
         row.logits = start(bench, native).logits.float().cpu()
     for _ in range(bench.runs):
@@ -413,7 +414,8 @@ def run(bench: Bench, loads: Sequence[str]) -> None:
             table = [line(bench, row, base, speed) for row in rows]
         except Exception as broken:  # the other rows are worth having, and a GPU's time is dear
             traceback.print_exc()
-            why = "does not fit" if isinstance(broken, torch.OutOfMemoryError) else f"fails: {type(broken).__name__}"
+            said = (str(broken).splitlines() or [type(broken).__name__])[0].replace("|", "/")
+            why = "does not fit" if isinstance(broken, torch.OutOfMemoryError) else f"fails: {said}"
             table = [{"row": row.name, names[1]: why} for row in rows_of(load)]
         for cells in table:
             print(f"| {' | '.join(cells.get(name, '-') for name in names)} |", flush=True)

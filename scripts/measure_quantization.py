@@ -4,8 +4,8 @@
 
 On a random fixture of 8 layers with 64 + 64 experts (2.4 GB at the usual width): the bytes predicted and measured, how
 much of the experts is quantized, the most memory that loading took beyond the finished model (in layers of bfloat16),
-the size of a quantized checkpoint, and whether it gives the same logits. On the model and the fixture: the relative error
-of the logits, and how often the first choice stays.
+the size of a quantized checkpoint, and whether it gives the same logits. On the model and the fixture: the relative
+error of the logits, and how often the first choice stays.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ import pytest
 import torch
 from transformers import Ernie4_5_VLMoeConfig
 
+from ernie_cli.errors import ModelError
 from ernie_cli.runtime.checkpoint import Checkpoint
 from ernie_cli.runtime.config import expected_tensors
 from ernie_cli.runtime.loading import load
@@ -69,13 +70,16 @@ def test_a_row_that_fails_says_so_and_the_others_go_on(
     def full(config: Any, load: str, device: str) -> Any:
         if load == "bf16":
             raise torch.OutOfMemoryError
+        if load == "nf4":
+            raise ModelError("bitsandbytes does not work here.", "Install it.")
         return read(config, load, device)
 
     monkeypatch.setattr(bench_decode, "read", full)
-    bench_decode.run(Bench(TINY, "cpu", prompt=8, tokens=3, runs=1), ("bf16", "int8"))
+    bench_decode.run(Bench(TINY, "cpu", prompt=8, tokens=3, runs=1), ("bf16", "nf4", "int8"))
     rows = _table(capsys.readouterr().out)[2:]
-    assert [row.split(" | ")[1] == "does not fit" for row in rows] == [True, True, False]
-    assert rows[2].startswith("| ernie, int8 | 0.0")
+    said = [row.split(" | ")[1] for row in rows]
+    assert said[:3] == ["does not fit", "does not fit", "fails: bitsandbytes does not work here."]
+    assert rows[3].startswith("| ernie, int8 | 0.0")
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
@@ -145,4 +149,4 @@ def test_what_a_token_reads_is_what_the_modules_hold() -> None:
             size = weight.nbytes + (0 if scales is None else scales.nbytes)
             if ".vision_moe." not in name:
                 total += size * (text.moe_k / text.moe_num_experts if "moe.experts." in name else 1)
-        assert bytes_read(TINY, way, 0) == pytest.approx(total, rel=2e-3), load_
+        assert bytes_read(TINY, way, 0) == pytest.approx(total, rel=2e-3), way

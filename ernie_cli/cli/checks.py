@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from ernie_cli.tasks.results import CheckInfo
 
 if TYPE_CHECKING:
+    from ernie_cli.runtime.fit import Asked
     from ernie_cli.runtime.machine import Machine
 
 State: TypeAlias = Literal["ok", "missing", "broken"]
@@ -37,6 +38,8 @@ def checks(machine: Machine) -> Iterator[CheckInfo]:
         ("disk", _disk),
         ("checkpoints", _checkpoints),
         ("ernie-nano", _smoke),
+        ("int8", lambda: _smoke("int8")),
+        ("nf4", lambda: _smoke("nf4")),
     )
     for name, look in looks:
         try:
@@ -57,9 +60,13 @@ def _python() -> CheckInfo:
 def _torch(machine: Machine) -> CheckInfo:
     import torch
 
+    hidden = torch.cuda.device_count() - sum(device.where.startswith("cuda") for device in machine.accelerators)
     devices = ", ".join(f"{device.name} ({device.where})" for device in machine.accelerators)
     built = f"CUDA {torch.version.cuda}" if torch.version.cuda else "without CUDA"
     found = f"{torch.__version__}, {built}; {devices or 'no accelerator'}{_driver()}"
+    if hidden:
+        fix = "See nvidia-smi: another program may have it to itself, or it needs a restart."
+        return CheckInfo(name="torch", state="broken", found=f"{found}; {hidden} GPUs do not answer", fix=fix)
     if machine.accelerators or not shutil.which("nvidia-smi"):
         return CheckInfo(name="torch", state="ok", found=found)
     fix = "Install a torch with CUDA, or a newer driver: https://pytorch.org/get-started/locally"
@@ -150,8 +157,9 @@ def _checkpoints() -> CheckInfo:
     return CheckInfo(name="checkpoints", state="ok", found=names or "only the built-in ernie-nano (see ernie pull)")
 
 
-def _smoke() -> CheckInfo:
+def _smoke(precision: Asked = "auto") -> CheckInfo:
     """A picture whose answer is known, through the engine that the commands use."""
+    name = "ernie-nano" if precision == "auto" else precision
     from PIL import Image, ImageDraw
 
     from ernie_cli.engines import Options
@@ -162,9 +170,10 @@ def _smoke() -> CheckInfo:
 
     image = Image.new("RGB", (168, 140), (235, 235, 235))
     ImageDraw.Draw(image).ellipse((40, 30, 120, 110), fill=(220, 30, 30))
+    asked = ask.messages([Picture(image)], "What color is the circle?")
     begun = time.monotonic()
     said, tokens = "", 0
-    for event in LocalEngine(find(NANO)).stream(ask.messages([Picture(image)], "What color is the circle?"), Options()):
+    for event in LocalEngine(find(NANO), precision=precision).stream(asked, Options()):
         if isinstance(event, Answer):
             said += event.text
         elif isinstance(event, Finish):
@@ -172,6 +181,6 @@ def _smoke() -> CheckInfo:
     seconds = time.monotonic() - begun
     found = f"answers in {seconds:.1f} s ({tokens} tokens)"
     if said == "red":
-        return CheckInfo(name="ernie-nano", state="ok", found=found)
+        return CheckInfo(name=name, state="ok", found=found)
     fix = "Something computes wrongly here: please report it, with this output."
-    return CheckInfo(name="ernie-nano", state="broken", found=f"{found}, but says {said!r} of a red circle", fix=fix)
+    return CheckInfo(name=name, state="broken", found=f"{found}, but says {said!r} of a red circle", fix=fix)

@@ -126,9 +126,9 @@ class DocRun:
             for number in document.numbers:
                 name = self.name_of(document, number)
                 bar.begin(name)
-                page = folder.done(number) if folder else None
-                page = page or self._page(document, number, name)
-                if folder:
+                kept = folder.done(number) if folder else None
+                page = kept or self._page(document, number, name)
+                if folder and not kept:
                     folder.keep(page)
                 done.append(page)
                 self._count(page, name)

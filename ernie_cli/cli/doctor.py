@@ -69,7 +69,7 @@ def _tell_ways(machine: Machine, ways: tuple[WayInfo, ...], output: Output) -> N
         )
         for way in ways
     ]
-    output.table(("PRECISION", "WEIGHTS", "WITH 8K TOKENS", "FITS", "WHERE", "AT MOST"), rows)
+    output.table(("PRECISION", "WEIGHTS", "WITH 8K TOKENS", "FITS", "WHERE", "TEXT AT MOST"), rows)
     output.text("\nernie-nano runs everywhere.")
 
 

@@ -42,6 +42,7 @@ class LocalEngine:
     def __init__(self, checkpoint: Checkpoint, device: str = "auto", precision: Asked = "auto") -> None:
         self.checkpoint, self._device, self._precision = checkpoint, device, precision
         self._model: Model | None = None
+        self._checked: Load
 
     @property
     def model(self) -> str:
@@ -65,24 +66,23 @@ class LocalEngine:
         Where memory runs out in spite of the check before, it is tried once more with less, and a note says so. Raises
         ModelError if the checkpoint cannot be loaded or does not fit.
         """
-        import torch
-
         began = False
         try:
             for event in self._answer(messages, options):
-                began = True
+                began = began or not isinstance(event, Note)
                 yield event
             return
-        except torch.OutOfMemoryError as full:
-            if began and not isinstance(event, Note):
+        except RuntimeError as full:
+            if not is_out_of_memory(full):
+                raise
+            if began or self._model is None:
                 raise self._full() from full
         less, note = self._less(messages, options)
-        torch.cuda.empty_cache()
         yield Note(note)
         try:
             yield from self._answer(messages, less)
-        except torch.OutOfMemoryError as full:
-            raise self._full() from full
+        except RuntimeError as full:
+            raise (self._full() if is_out_of_memory(full) else full) from full
 
     def _answer(self, messages: Sequence[Message], options: Options) -> Iterator[Event]:
         from ernie_cli.runtime.generate import generate
@@ -102,14 +102,21 @@ class LocalEngine:
         return Limits(options.max_tokens or stated.get("max_new_tokens") or DEFAULT_MAX_TOKENS, options.think_budget)
 
     def _less(self, messages: Sequence[Message], options: Options) -> tuple[Options, str]:
-        """Half the pixels of the largest picture or frame, and half the tokens; and what to say of it."""
+        """Smaller pieces of the prompt, and half the pixels of the largest picture or frame; what to say of it."""
+        import torch
+
+        assert self._model is not None
+        self._model.prefill //= 4
+        self._model.patches //= 4
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
         inputs = self.prepare(messages, options)
         pixels = max((patches.grid[1] * patches.grid[2] * PATCH_PIXELS for patches in inputs.media), default=0)
-        tokens = self._limits(options).max_tokens // 2
-        smaller = max(pixels // 2, 784) if pixels else options.max_pixels
-        seen = f"{smaller} pixels a picture and " if pixels else ""
-        note = f"Memory ran out; trying once more with {seen}at most {tokens} tokens."
-        return replace(options, max_pixels=smaller, max_tokens=max(tokens, 1)), note
+        if not pixels:
+            return options, "Memory ran out; trying once more in smaller pieces."
+        smaller = max(pixels // 2, 784)
+        note = f"Memory ran out; trying once more in smaller pieces, with at most {smaller} pixels a picture."
+        return replace(options, max_pixels=smaller), note
 
     def _full(self) -> ModelError:
         where = self._model.device if self._model else self._device
@@ -132,12 +139,16 @@ class LocalEngine:
     def _loaded(self, work: Load) -> tuple[Model, float, list[Note]]:
         """The model, the seconds it took to load just now (0 if it was there), and what is to be said about it."""
         from ernie_cli.runtime.fit import human
-        from ernie_cli.runtime.loading import load
+        from ernie_cli.runtime.loading import check_room, load
 
         if self._model is not None:
+            if work.exceeds(self._checked):
+                check_room(self._model, work)
+                self._checked = work
             return self._model, 0.0, []
         begun = time.monotonic()
         self._model = model = load(self.checkpoint, self._device, self._precision, work)
+        self._checked = work
         load_s = round(time.monotonic() - begun, 3)
         assert model.choice is not None
         held = ", ".join(f"{human(size)} {dtype}" for dtype, size in model.bytes_by_dtype().items())
@@ -149,6 +160,11 @@ class LocalEngine:
                 Note(f"Loaded: {held}.", detail=True),
             ],
         )
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """CUDA's has a class of its own; Apple's and the CPU's are told by their words."""
+    return type(error).__name__ == "OutOfMemoryError" or "out of memory" in str(error).lower()
 
 
 def load_of(inputs: ModelInputs, max_tokens: int) -> Load:

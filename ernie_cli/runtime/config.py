@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 Shape: TypeAlias = tuple[int, ...]
 
+QUANT_METHOD = "ernie_weight_only"  # as a checkpoint states that this program quantized it
 HUB_TYPE = "ernie4_5_moe_vl"
 NATIVE_TYPE = "ernie4_5_vl_moe"
 
@@ -81,13 +82,22 @@ def native_config(raw: dict[str, Any], control: dict[str, int]) -> Ernie4_5_VLMo
             return Ernie4_5_VLMoeConfig.from_dict(raw)
         config = Ernie4_5_VLMoeConfig(**_from_flat(raw, control))
         if raw.get("quantization_config"):
-            config.quantization_config = raw["quantization_config"]
+            config.quantization_config = _stated_quantization(raw["quantization_config"])
         return config
     except KeyError as missing:
         raise ModelError(f"config.json lacks the key {missing}.", AGAIN) from missing
     except (TypeError, ValueError, AttributeError, IndexError, StrictDataclassError) as wrong:
         why = " ".join(str(wrong).split())
         raise ModelError(f"config.json holds a value that makes no sense: {why}.", AGAIN) from wrong
+
+
+def _stated_quantization(stated: Any) -> dict[str, Any]:
+    """`quantization_config` of a flat configuration; whose quantization it is, is not asked here."""
+    if not isinstance(stated, dict) or not isinstance(stated.get("quant_method"), str):
+        raise ValueError(f"quantization_config is {stated!r}, which names no method")
+    if stated["quant_method"] == QUANT_METHOD and stated.get("precision") not in ("int8", "nf4"):
+        raise ValueError(f"quantization_config has the precision {stated.get('precision')!r}")
+    return stated
 
 
 def _require(raw: dict[str, Any], keys: tuple[str, ...]) -> None:

@@ -27,7 +27,7 @@ LEFT = 0.05  # of the machine's own free memory, for everybody else
 
 @dataclass(frozen=True)
 class Choice:
-    """Where the weights go: whole on `devices[0]`, or layer by layer over all of them.
+    """Where the weights go: whole on `devices[0]`, or each layer on the device that `layers` names for it.
 
     The experts of the last `offloaded` sparse layers stay in the machine's memory and are computed there.
     """
@@ -37,6 +37,7 @@ class Choice:
     offloaded: int
     need: Need
     reason: str
+    layers: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         where = " + ".join(self.devices)
@@ -53,17 +54,28 @@ class Plan:
     need: Need
     lacking: int
     room: str  # what there is, in words
+    layers: tuple[str, ...] = ()
 
 
 def choose(
-    config: Ernie4_5_VLMoeConfig, machine: Machine, load: Load, asked: Asked = "auto", float_bytes: int = 2
+    config: Ernie4_5_VLMoeConfig,
+    machine: Machine,
+    load: Load,
+    asked: Asked = "auto",
+    float_bytes: int = 2,
+    *,
+    stored: bool = False,
 ) -> Choice:
-    """The best way to run that fits. Raises ModelError, naming what would fit, if none does."""
+    """The best way to run that fits; `stored`: it is on disk at the precision asked for, and can have no other.
+
+    Raises ModelError, naming what would fit, if none does.
+    """
     plans = list(_plans(config, machine, load, PRECISIONS if asked == "auto" else (asked,), float_bytes))
     fitting = next((plan for plan in plans if plan.lacking <= 0), None)
     if fitting is None:
-        raise _nothing_fits(config, machine, load, plans, float_bytes)
-    return Choice(fitting.precision, fitting.devices, fitting.offloaded, fitting.need, _reason(fitting, plans, asked))
+        raise _nothing_fits(config, machine, load, plans, float_bytes, stored=stored)
+    reason = _reason(fitting, plans, asked, stored=stored)
+    return Choice(fitting.precision, fitting.devices, fitting.offloaded, fitting.need, reason, fitting.layers)
 
 
 def ways(config: Ernie4_5_VLMoeConfig, machine: Machine, load: Load, float_bytes: int = 2) -> list[Plan]:
@@ -85,7 +97,7 @@ def _plans(
     # Bytes decide how fast experts run from memory, and int8 is turned into numbers faster than nf4.
     for precision in sorted(needs, key=("int8", "nf4", "bf16").index):
         yield from _with_offload(precision, needs[precision], machine)
-    room = _usable(machine.memory)
+    room = usable(machine.memory)
     for precision, need in needs.items():
         said = f"the machine has {human(machine.memory.free)} of memory free"
         yield Plan(precision, ("cpu",), 0, need, need.total - room, said)
@@ -94,13 +106,35 @@ def _plans(
 def _on_accelerators(precision: Precision, need: Need, devices: tuple[Device, ...]) -> Iterator[Plan]:
     for device in devices:
         said = f"{device.name} has {human(device.free)} free"
-        yield Plan(precision, (device.where,), 0, need, need.total - _usable(device), said)
+        yield Plan(precision, (device.where,), 0, need, need.total - usable(device), said)
     if len(devices) > 1:
-        # Each works on its own layers' activations, and the cut falls between two layers.
-        room = sum(_usable(device) - need.vision - need.workspace - need.weights.largest_layer for device in devices)
-        lacking = need.weights.total + need.kv_cache - room
+        layers, lacking = _spread(need, devices)
         said = f"the {len(devices)} accelerators have {human(sum(device.free for device in devices))} free"
-        yield Plan(precision, tuple(device.where for device in devices), 0, need, lacking, said)
+        used = tuple(device.where for device in devices if device is devices[0] or device.where in layers)
+        yield Plan(precision, used, 0, need, lacking, said, layers)
+
+
+def _spread(need: Need, devices: tuple[Device, ...]) -> tuple[tuple[str, ...], int]:
+    """The device of each layer, as many on each as fit, and the bytes that found no place (0 if all did).
+
+    Every device works on its own layers' activations; embeddings, eyes and the output layer are on the first.
+    """
+    weights = need.weights
+    cache = need.kv_cache // len(weights.by_layer)
+    rooms = [usable(device) - need.workspace for device in devices]
+    rooms[0] -= need.vision + weights.total - sum(weights.by_layer)
+    layers: list[str] = []
+    lacking, at = max(0, -rooms[0]), 0
+    for layer in weights.by_layer:
+        size = layer + cache
+        while at < len(devices) and rooms[at] < size:
+            at += 1
+        if at == len(devices):
+            lacking += size
+            continue
+        rooms[at] -= size
+        layers.append(devices[at].where)
+    return tuple(layers), lacking
 
 
 def _with_offload(precision: Precision, need: Need, machine: Machine) -> Iterator[Plan]:
@@ -110,27 +144,28 @@ def _with_offload(precision: Precision, need: Need, machine: Machine) -> Iterato
         if not weights.layers or device.where == "mps":  # whose memory is the machine's own
             continue
         layer = weights.experts // weights.layers
-        room = _usable(device) - need.beside - (weights.total - weights.experts)
+        room = usable(device) - need.beside - (weights.total - weights.experts)
         resident = max(0, min(weights.layers - 1, room // layer))
         offloaded = weights.layers - resident
         # All of it passes through the machine's memory while loading.
-        lacking = max(-room, weights.total - _usable(machine.memory))
+        lacking = max(-room, weights.total - usable(machine.memory))
         said = f"{device.name} has {human(device.free)} free, the machine {human(machine.memory.free)}"
         yield Plan(precision, (device.where,), offloaded, need, lacking, said)
 
 
-def _usable(device: Device) -> int:
+def usable(device: Device) -> int:
+    """The bytes of a device that this program counts on."""
     if device.where == "cpu":
         return int(device.free * (1 - LEFT))
     return int(device.free * (1 - SLACK)) - OVERHEAD
 
 
-def _reason(chosen: Plan, plans: list[Plan], asked: Asked) -> str:
+def _reason(chosen: Plan, plans: list[Plan], asked: Asked, *, stored: bool) -> str:
     """Why this one: what the better ones lacked, then what is slow about it."""
     parts = []
     better = [plan for plan in plans[: plans.index(chosen)] if plan.precision != chosen.precision]
     if asked != "auto":
-        parts.append("as asked")
+        parts.append("as the checkpoint is stored" if stored else "as asked")
     elif better:
         parts.append(f"auto: {_shortfalls(_closest(better))}")
     else:
@@ -169,20 +204,28 @@ def _shortfalls(plans: list[Plan]) -> str:
 
 
 def _nothing_fits(
-    config: Ernie4_5_VLMoeConfig, machine: Machine, load: Load, plans: list[Plan], float_bytes: int
+    config: Ernie4_5_VLMoeConfig,
+    machine: Machine,
+    load: Load,
+    plans: list[Plan],
+    float_bytes: int,
+    *,
+    stored: bool,
 ) -> ModelError:
     nearest = min(plans, key=lambda plan: plan.lacking)
     what = (
         f"It does not fit: {nearest.precision} needs {human(nearest.need.total)} for {load.context} tokens,"
         f" and {nearest.room}."
     )
-    asked = {plan.precision for plan in plans}
+    asked = tuple(dict.fromkeys(plan.precision for plan in plans))
     others = [
         plan for plan in ways(config, machine, load, float_bytes) if plan.lacking <= 0 and plan.precision not in asked
     ]
     if others:
-        return ModelError(what, f"--precision {others[0].precision} fits ({human(others[0].need.total)}).")
-    shorter = _longest(config, machine, load, PRECISIONS, float_bytes)
+        name, size = others[0].precision, human(others[0].need.total)
+        remedy = f"Quantize the checkpoint it was made from to {name}" if stored else f"--precision {name}"
+        return ModelError(what, f"{remedy}: that fits ({size}).")
+    shorter = _longest(config, machine, load, asked if stored else PRECISIONS, float_bytes)
     if shorter:
         return ModelError(what, f"{shorter[0]} fits with {shorter[1]} tokens: lower --max-tokens or --max-pixels.")
     smallest = estimate(config, PRECISIONS[-1], Load(1024, 512), float_bytes)

@@ -10,15 +10,16 @@ from torch import Tensor, nn
 
 from ernie_cli.errors import ModelError
 from ernie_cli.runtime.checkpoint import Checkpoint
-from ernie_cli.runtime.fit import Asked, Choice, choose
+from ernie_cli.runtime.fit import Asked, Choice, choose, human, usable
 from ernie_cli.runtime.machine import Machine, look
-from ernie_cli.runtime.memory import Load
+from ernie_cli.runtime.memory import Load, estimate
 from ernie_cli.runtime.model import Model
 from ernie_cli.runtime.precision import Precision, stated_precision, weigh
+from ernie_cli.runtime.quantize import require_bitsandbytes
 from ernie_cli.runtime.verify import check_checkpoint
 
 if TYPE_CHECKING:
-    from transformers import Ernie4_5_VLMoeConfig, Ernie4_5_VLMoeForConditionalGeneration
+    from transformers import Ernie4_5_VLMoeForConditionalGeneration
 
     from ernie_cli.runtime.quantizer import WeightOnlyConfig
 
@@ -41,7 +42,7 @@ def load(checkpoint: Checkpoint, device: str = "auto", precision: Asked = "auto"
         # A small model's steps are too short to be worth sharing: one thread decodes many times faster than several.
         torch.set_num_threads(1)
     try:
-        if choice.offloaded or len(choice.devices) == 1:
+        if not choice.layers:
             _place(native.eval(), choice)
         return Model(checkpoint, native.eval(), choice)
     except torch.OutOfMemoryError as full:
@@ -50,6 +51,21 @@ def load(checkpoint: Checkpoint, device: str = "auto", precision: Asked = "auto"
             f"{checkpoint.name} needs {size:.1f} GB and does not fit on {choice.devices[0]}.",
             "Close what else uses it, or use --precision nf4 or --device cpu.",
         ) from full
+
+
+def check_room(model: Model, work: Load) -> None:
+    """Raises ModelError if a model that is loaded has no room for work larger than that it was loaded for."""
+    assert model.choice is not None
+    config, choice = model.checkpoint.config, model.choice
+    width = 4 if next(iter(model.native.parameters())).dtype == torch.float32 else 2
+    beside = estimate(config, choice.precision, work, width).beside
+    machine = look(accelerators=choice.devices != ("cpu",))
+    rooms = [device for device in (*machine.accelerators, machine.memory) if device.where in choice.devices]
+    if rooms and beside > (free := min(usable(device) for device in rooms)):
+        raise ModelError(
+            f"{work.context} tokens need {human(beside)} beside the model, and {human(max(free, 0))} are free.",
+            "Lower --max-tokens or --max-pixels, or ask about fewer pictures at once.",
+        )
 
 
 def choose_for(checkpoint: Checkpoint, machine: Machine, precision: Asked, work: Load) -> Choice:
@@ -61,9 +77,8 @@ def choose_for(checkpoint: Checkpoint, machine: Machine, precision: Asked, work:
             "Leave --precision out, or take the checkpoint it was made from.",
         )
     small = not machine.accelerators and _is_small(checkpoint)
-    choice = choose(checkpoint.config, machine, work, stated or precision, 4 if small else 2)
-    if stated:
-        return replace(choice, reason="as the checkpoint is stored")
+    asked = stated or precision
+    choice = choose(checkpoint.config, machine, work, asked, 4 if small else 2, stored=bool(stated))
     if small and choice.precision == "bf16":
         return replace(choice, reason="computed in float32, since it is small")
     return choice
@@ -78,8 +93,13 @@ def machine_for(device: str) -> Machine:
             raise ModelError(
                 f"This machine has no usable device {device!r}.", "Use --device cpu, or leave the option out."
             ) from absent
-    machine = look()
-    return machine if device == "auto" else machine.only("cuda:0" if device == "cuda" else device)
+    if device == "auto":
+        return look()
+    machine = look(accelerators=not device.startswith("cpu"))
+    name = {"cuda": "cuda:0", "cpu:0": "cpu", "mps:0": "mps"}.get(device, device)
+    if name not in ("cpu", *(found.where for found in machine.accelerators)):
+        raise ModelError(f"This program does not run on the device {device!r}.", "Use cpu, cuda, cuda:1 or mps.")
+    return machine.only(name)
 
 
 def _is_small(checkpoint: Checkpoint) -> bool:
@@ -98,7 +118,7 @@ def _read(checkpoint: Checkpoint, choice: Choice) -> Ernie4_5_VLMoeForConditiona
     small = choice.devices == ("cpu",) and _is_small(checkpoint)
     placed: dict[str, Any] = {}
     if not choice.offloaded and choice.devices != ("cpu",):
-        placed["device_map"] = device_map(checkpoint.config, choice.devices)
+        placed["device_map"] = device_map(choice)
     try:
         native, report = Ernie4_5_VLMoeForConditionalGeneration.from_pretrained(
             checkpoint.folder,
@@ -116,11 +136,17 @@ def _read(checkpoint: Checkpoint, choice: Choice) -> Ernie4_5_VLMoeForConditiona
             f"{checkpoint.name} does not fit on {' and '.join(choice.devices)} after all.",
             "Close what else uses it, or use --precision nf4 or --device cpu.",
         ) from full
-    except (OSError, SafetensorError, ValueError, RuntimeError) as broken:
+    except (OSError, SafetensorError) as broken:
         raise ModelError(
-            f"The weights in {checkpoint.folder} cannot be read: {str(broken).splitlines()[0]}",
+            f"The weights in {checkpoint.folder} cannot be read: {_first_line(broken)}",
             "Fetch the checkpoint again; a download may have been cut off.",
         ) from broken
+    except (ValueError, RuntimeError) as failed:
+        cause = failed.__cause__ or failed
+        raise ModelError(
+            f"{checkpoint.name} could not be loaded as {choice.precision}: {_first_line(cause)}",
+            "Run ernie doctor, which sees what is wrong here, or try --device cpu.",
+        ) from failed
     if missing := sorted(report["missing_keys"]):
         raise ModelError(
             f"The weights in {checkpoint.folder} are incomplete: {len(missing)} are missing, such as {missing[0]}.",
@@ -133,29 +159,34 @@ def _read(checkpoint: Checkpoint, choice: Choice) -> Ernie4_5_VLMoeForConditiona
     return native
 
 
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
 def _quantization(checkpoint: Checkpoint, precision: Precision) -> WeightOnlyConfig | None:
     """What transformers is told to do while loading; None: nothing, or what the checkpoint itself says."""
     if precision == "bf16":
         return None
     from ernie_cli.runtime.quantizer import WeightOnlyConfig  # registers it, for a quantized checkpoint too
 
-    return None if stated_precision(checkpoint.config) else WeightOnlyConfig(precision)
+    if stated_precision(checkpoint.config):
+        return None
+    if precision == "nf4":
+        require_bitsandbytes()
+    return WeightOnlyConfig(precision)
 
 
 # ------------------------------------------------------------------------------------------------ devices
 
 
-def device_map(config: Ernie4_5_VLMoeConfig, devices: tuple[str, ...]) -> dict[str, str]:
-    """Which device gets which module, for accelerate: layers in equal runs, all else on the first."""
-    if len(devices) == 1:
-        return {"": devices[0]}
-    first, layers = devices[0], config.text_config.num_hidden_layers
-    text = "model.language_model"
+def device_map(choice: Choice) -> dict[str, str]:
+    """Which device gets which module, for accelerate: layers as they were chosen, all else on the first."""
+    first, text = choice.devices[0], "model.language_model"
+    if not choice.layers:
+        return {"": first}
     others = ["lm_head", "model.vision_tower", "model.resampler_model", f"{text}.embed_tokens", f"{text}.norm"]
     others.append(f"{text}.rotary_emb")
-    return dict.fromkeys(others, first) | {
-        f"{text}.layers.{layer}": devices[layer * len(devices) // layers] for layer in range(layers)
-    }
+    return dict.fromkeys(others, first) | {f"{text}.layers.{at}": where for at, where in enumerate(choice.layers)}
 
 
 def _place(native: nn.Module, choice: Choice) -> None:

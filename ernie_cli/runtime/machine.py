@@ -7,6 +7,8 @@ from pathlib import Path
 
 import torch
 
+CGROUP = Path("/sys/fs/cgroup")
+
 
 @dataclass(frozen=True)
 class Device:
@@ -30,9 +32,9 @@ class Machine:
         return Machine(tuple(device for device in self.accelerators if device.where == where), self.memory)
 
 
-def look() -> Machine:
-    """The machine as it is now; what other programs hold is not free."""
-    return Machine((*_cuda(), *_mps()), _memory())
+def look(*, accelerators: bool = True) -> Machine:
+    """The machine as it is now, with its accelerators or as if it had none; what other programs hold is not free."""
+    return Machine((*_cuda(), *_mps()) if accelerators else (), _memory())
 
 
 def _cuda() -> tuple[Device, ...]:
@@ -40,7 +42,10 @@ def _cuda() -> tuple[Device, ...]:
         return ()
     found = []
     for index in range(torch.cuda.device_count()):
-        free, total = torch.cuda.mem_get_info(index)
+        try:
+            free, total = torch.cuda.mem_get_info(index)
+        except RuntimeError:  # one that is broken, or that another program has to itself
+            continue
         found.append(Device(f"cuda:{index}", torch.cuda.get_device_name(index), free, total))
     return tuple(found)
 
@@ -60,13 +65,23 @@ def _memory() -> Device:
     free, total = seen.available, seen.total
     if limit := _cgroup("memory.max"):
         total = min(total, limit)
-        free = min(free, limit - (_cgroup("memory.current") or 0))
+        free = min(free, limit - max(0, (_cgroup("memory.current") or 0) - _file_cache()))
     return Device("cpu", "memory", free, total)
+
+
+def _file_cache() -> int:
+    """Bytes of files that the container has read, which make room as soon as somebody needs it."""
+    try:
+        lines = (CGROUP / "memory.stat").read_text().splitlines()
+    except OSError:
+        return 0
+    stated = dict(line.split(maxsplit=1) for line in lines if " " in line)
+    return int(stated.get("inactive_file", 0)) + int(stated.get("active_file", 0))
 
 
 def _cgroup(file: str) -> int | None:
     """A number that a container is held to (cgroup v2), or None."""
     try:
-        return int((Path("/sys/fs/cgroup") / file).read_text())
+        return int((CGROUP / file).read_text())
     except (OSError, ValueError):
         return None

@@ -27,6 +27,10 @@ class Load:
     prompt: int
     patches: int = 0
 
+    def exceeds(self, other: Load) -> bool:
+        """Whether it takes more than another, in any way."""
+        return self.context > other.context or self.prompt > other.prompt or self.patches > other.patches
+
 
 @dataclass(frozen=True)
 class Need:
@@ -82,11 +86,16 @@ def _workspace(config: Ernie4_5_VLMoeConfig, load: Load, float_bytes: int) -> in
     piece = min(load.prompt, PREFILL)
     head = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
     width = text.num_attention_heads * head
-    # transformers repeats keys and values for every query head, and adds a mask to every score.
-    attention = (
-        piece * 6 * width * float_bytes + 2 * load.context * width * float_bytes + piece * load.context * float_bytes
-    )
+    # The mask of every score lives through the whole of a layer, as a bool and, inside attention, as numbers.
+    mask = piece * load.context * (1 + float_bytes)
+    # transformers repeats keys and values for every query head.
+    attention = piece * 6 * width * float_bytes + 2 * load.context * width * float_bytes
     dense = piece * 4 * text.intermediate_size * float_bytes
-    experts = scratch_bytes(piece, text.moe_k, text.hidden_size, text.moe_intermediate_size[0], float_bytes)
+    pairs = piece * text.moe_k
+    # Ours, and transformers' grouped ones, which hold every pair's row four times.
+    grouped = pairs * (4 * text.hidden_size + 4 * text.moe_intermediate_size[0]) * float_bytes
+    experts = max(
+        grouped, scratch_bytes(piece, text.moe_k, text.hidden_size, text.moe_intermediate_size[0], float_bytes)
+    )
     stream = (2 * load.prompt + 6 * piece) * text.hidden_size * float_bytes
-    return int(stream + max(attention, dense, experts) + 3 * 4 * text.vocab_size)
+    return int(stream + mask + max(attention, dense, experts) + 3 * 4 * text.vocab_size)

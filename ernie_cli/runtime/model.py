@@ -38,6 +38,7 @@ class Model:
         self.native = native
         self.choice = choice
         self.device = native.device
+        self.prefill, self.patches = PREFILL, PATCHES
 
     def bytes_by_dtype(self) -> dict[str, int]:
         """What the weights take, by dtype, as torch counts them; tied ones once."""
@@ -54,7 +55,7 @@ class Model:
     @torch.inference_mode()
     def see(self, inputs: ModelInputs) -> list[Tensor]:
         """Embeddings (tokens, hidden) of each medium."""
-        return [torch.cat([self._see(*piece) for piece in pieces(patches)]) for patches in inputs.media]
+        return [torch.cat([self._see(*piece) for piece in pieces(patches, self.patches)]) for patches in inputs.media]
 
     def _see(self, pixels: NDArray[np.float32], grid: Grid) -> Tensor:
         shape = torch.tensor([grid], device=self.device)
@@ -88,8 +89,8 @@ class Decoding:
     def read(self, embeds: Tensor, places: Tensor, routing: Tensor | None) -> None:
         """Takes embeddings (tokens, hidden) at places (3, tokens) into the cache, a bounded piece at a time."""
         native = self._model.native
-        for start in range(0, len(embeds), PREFILL):
-            piece = slice(start, start + PREFILL)
+        for start in range(0, len(embeds), self._model.prefill):
+            piece = slice(start, start + self._model.prefill)
             out = native.model.language_model(
                 inputs_embeds=embeds[None, piece],
                 position_ids=places[:, None, piece],
@@ -109,13 +110,13 @@ class Decoding:
         self.read(embeds, places, None)
 
 
-def pieces(patches: Patches) -> Iterator[tuple[NDArray[np.float32], Grid]]:
-    """A medium's patches and grid, a clip cut into pairs of frames so that at most `PATCHES` are seen at a time.
+def pieces(patches: Patches, most: int = PATCHES) -> Iterator[tuple[NDArray[np.float32], Grid]]:
+    """A medium's patches and grid, a clip cut into pairs of frames so that at most `most` are seen at a time.
 
     A frame's patches attend to each other alone, and the resampler joins pairs: the cut changes nothing.
     """
     frames, height, width = patches.grid
-    step = frames if frames == 1 else max(2, PATCHES // (height * width) // 2 * 2)
+    step = frames if frames == 1 else max(2, most // (height * width) // 2 * 2)
     for start in range(0, frames, step):
         stop = min(start + step, frames)
         yield patches.pixels[start * height * width : stop * height * width], (stop - start, height, width)

@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from ernie_cli.runtime.config import expected_tensors
+from ernie_cli.runtime.config import QUANT_METHOD, expected_tensors
 
 if TYPE_CHECKING:
     from transformers import Ernie4_5_VLMoeConfig
@@ -24,7 +24,6 @@ Precision: TypeAlias = Literal["bf16", "int8", "nf4"]
 Kind: TypeAlias = Literal["float32", "float", "int8", "nf4"]
 
 PRECISIONS: tuple[Precision, ...] = ("bf16", "int8", "nf4")  # from the best to the smallest
-QUANT_METHOD = "ernie_weight_only"  # as `config.json` of a quantized checkpoint names it
 
 # What no precision touches, by its name on the hub, and why.
 KEPT: dict[str, tuple[str, Kind]] = {
@@ -84,6 +83,7 @@ class Weights:
     experts: int  # part of the whole
     largest_layer: int  # the experts of the layer that has most
     layers: int  # with experts
+    by_layer: tuple[int, ...]  # everything of each layer, in order
 
     @property
     def total(self) -> int:
@@ -93,15 +93,16 @@ class Weights:
 def weigh(config: Ernie4_5_VLMoeConfig, precision: Precision, float_bytes: int = 2) -> Weights:
     """The bytes of the weights in memory: tied embeddings once, fused experts as their parts."""
     by_kind: dict[Kind, int] = {}
-    by_layer: dict[str, int] = {}
+    experts, layers = ([0] * config.text_config.num_hidden_layers for _ in range(2))
     for name, shape in expected_tensors(config).items():
         kind = kind_of(name, precision, config)
         size = bytes_of(kind, shape, float_bytes)
         by_kind[kind] = by_kind.get(kind, 0) + size
-        if _EXPERT.search(name):
-            layer = name.split(".")[2]
-            by_layer[layer] = by_layer.get(layer, 0) + size
-    return Weights(by_kind, sum(by_layer.values()), max(by_layer.values(), default=0), len(by_layer))
+        if name.startswith("model.layers."):
+            layer = int(name.split(".")[2])
+            layers[layer] += size
+            experts[layer] += size if _EXPERT.search(name) else 0
+    return Weights(by_kind, sum(experts), max(experts), sum(map(bool, experts)), tuple(layers))
 
 
 def stored_tensors(config: Ernie4_5_VLMoeConfig, precision: Precision) -> dict[str, tuple[str | None, Shape]]:

@@ -1,4 +1,4 @@
-"""Weights to int8 rows or nf4 blocks, one matrix at a time, by bitsandbytes; and whole checkpoints on disk.
+"""Weights to int8 rows or nf4 blocks, one matrix at a time; and whole checkpoints on disk.
 
 A checkpoint quantized here keeps the hub's names and layout: a quantized matrix stands under its own name, its scales
 beside it (`precision.stored_tensors`). The same function quantizes while loading, so both give the same bits.
@@ -12,11 +12,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+import torch
 from torch import Tensor
 
 from ernie_cli.errors import InputError, ModelError
+from ernie_cli.runtime.config import QUANT_METHOD, expected_tensors
 from ernie_cli.runtime.kernels.bits import bitsandbytes
-from ernie_cli.runtime.precision import ABSMAX, QUANT_METHOD, SCALE, Kind, Precision, block_of, kind_of, weigh
+from ernie_cli.runtime.precision import ABSMAX, SCALE, Kind, Precision, block_of, kind_of, weigh
 from ernie_cli.runtime.verify import INDEX, SINGLE, check_checkpoint, header, hub_name, shards_of
 
 if TYPE_CHECKING:
@@ -36,31 +38,37 @@ SHARD_BYTES = 4_000_000_000
 SMALL_FILES = ("*.json", "*.jinja", "tokenizer.model", "*.ttf", "LICENSE*")
 
 
-def _bitsandbytes() -> Any:
-    """bitsandbytes' functions. Raises ModelError where it does not work."""
+def require_bitsandbytes() -> Any:
+    """bitsandbytes' functions, which nf4 is made with. Raises ModelError where it does not work."""
     package = bitsandbytes()
     if package is None:
-        raise ModelError("bitsandbytes does not work here.", "Install it again, or use --precision bf16.")
+        raise ModelError("bitsandbytes does not work here, and nf4 needs it.", "Install it again, or use int8 or bf16.")
     return package.functional
 
 
 def quantize(weight: Tensor, kind: Kind) -> dict[str, Tensor]:
     """A matrix (rows, columns) as its parts by the suffix of their names.
 
-    `int8`: int8 (rows, columns) and float32 (rows,), so that weight = int8 * scale. `nf4`: uint8 (rows, columns / 2),
+    `int8`: int8 (rows, columns) and float32 (rows,), so that weight = int8 * scale; bit for bit what bitsandbytes'
+    `int8_vectorwise_quant` gives on a CPU, but on CUDA that one takes float16 alone. `nf4`: uint8 (rows, columns / 2),
     two codes a byte, the first in the high half, and float32 (rows, columns / block), the largest of each block. The
     other kinds leave it as it is.
     """
     if kind == "int8":
-        quantized, largest, _ = _bitsandbytes().int8_vectorwise_quant(weight)
-        return {"": quantized, SCALE: largest / 127}
+        numbers = weight.float()
+        largest = numbers.abs().amax(1)
+        steps = torch.where(largest > 0, 127 / largest, 0.0)
+        return {"": (numbers * steps[:, None]).round().to(torch.int8), SCALE: largest / 127}
     if kind == "nf4":
         block = block_of(weight.shape[1])
-        packed, state = _bitsandbytes().quantize_4bit(
-            weight.contiguous(), blocksize=block, quant_type="nf4", compress_statistics=False
+        # On Apple's GPU, bitsandbytes would fetch a kernel from the hub.
+        there = weight.cpu() if weight.device.type == "mps" else weight
+        packed, state = require_bitsandbytes().quantize_4bit(
+            there.contiguous(), blocksize=block, quant_type="nf4", compress_statistics=False
         )
         rows = len(weight)
-        return {"": packed.view(rows, -1), ABSMAX: state.absmax.view(rows, -1)}
+        parts = {"": packed.view(rows, -1), ABSMAX: state.absmax.view(rows, -1)}
+        return {suffix: part.to(weight.device) for suffix, part in parts.items()}
     return {"": weight}
 
 
@@ -75,11 +83,15 @@ def quantize_checkpoint(source: Checkpoint, out: Path, precision: Precision, pro
         raise ModelError(f"The checkpoint {source.name} cannot be read: {problems[0].what}", problems[0].hint)
     if getattr(config, "quantization_config", None):
         raise ModelError(f"{source.name} is quantized already.", "Quantize the checkpoint it was made from.")
+    if precision == "nf4":
+        require_bitsandbytes()
+    out = out.resolve()
     part = out.with_name(f".{out.name}.part")
     try:
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
             raise InputError(f"{out} is there already.", "Name a new folder.")
-        part.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(part, ignore_errors=True)  # of a run that was killed
+        part.mkdir(parents=True)
         room = shutil.disk_usage(part).free
         if room < (needed := weigh(config, precision).total):
             what = f"{out.parent} has {room / 1e9:.1f} GB free, and the checkpoint takes {needed / 1e9:.1f} GB."
@@ -98,7 +110,7 @@ def _quantized(source: Checkpoint, precision: Precision, progress: Progress | No
     """Every tensor of a checkpoint under its name on the hub, as it is to be stored."""
     from safetensors import safe_open
 
-    tied = source.config.tie_word_embeddings
+    needed = expected_tensors(source.config)  # not the copy of tied embeddings, nor strays such as mtp_*
     for shard in shards_of(source.folder):
         path = source.folder / shard
         if progress:
@@ -106,13 +118,15 @@ def _quantized(source: Checkpoint, precision: Precision, progress: Progress | No
         with safe_open(path, "pt") as file:
             for stored in header(path):
                 name = hub_name(stored)
-                if tied and name == "lm_head.weight":
-                    continue  # a copy that nobody reads
-                weight = file.get_tensor(stored)
-                if weight.ndim > 2:
-                    what = f"{source.name} has the experts of a layer in one tensor ({name})."
+                if name.startswith("model.language_model."):
+                    what = f"{source.name} has transformers' names in memory ({name}), with the experts in one tensor."
                     raise ModelError(what, "Quantize a checkpoint with the names that the hub has.")
-                kind = kind_of(name, precision, source.config) if weight.ndim == 2 else "float"
+                if name not in needed:
+                    continue
+                weight = file.get_tensor(stored)
+                kind = kind_of(name, precision, source.config)
+                if kind in ("int8", "nf4"):
+                    weight = weight.to(torch.bfloat16)  # as it is while loading
                 yield from ((name + suffix, part) for suffix, part in quantize(weight, kind).items())
                 if progress:
                     progress.advance(weight.nbytes)

@@ -16,7 +16,8 @@ from transformers.quantizers import HfQuantizer
 from transformers.quantizers.auto import register_quantization_config, register_quantizer
 from transformers.utils.quantization_config import QuantizationConfigMixin
 
-from ernie_cli.runtime.precision import ABSMAX, QUANT_METHOD, SCALE, Kind, Precision, kind_of
+from ernie_cli.runtime.config import QUANT_METHOD
+from ernie_cli.runtime.precision import ABSMAX, SCALE, Kind, Precision, kind_of
 from ernie_cli.runtime.quantize import quantize
 from ernie_cli.runtime.quantized import QuantizedExperts, QuantizedLinear
 

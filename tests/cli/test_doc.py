@@ -200,7 +200,10 @@ def test_resuming_tries_again_only_what_is_missing(
     fake.queue = [[Answer("a"), FINISH], [FINISH], [Answer("c"), FINISH], [Answer("b"), FINISH]]
     arguments = ("doc", report, "-o", f"{tmp_path}/out/", "--resume")
     assert ernie(*arguments).exit_code == 8
+    first = tmp_path / "out" / "report" / "page-0001.md"
+    before = first.stat().st_ino, first.stat().st_mtime_ns
     assert ernie(*arguments).exit_code == 0
+    assert (first.stat().st_ino, first.stat().st_mtime_ns) == before
     assert len(fake.asked) == 4
     whole = (tmp_path / "out" / "report" / "document.md").read_text()
     assert whole == "<!-- page 1 -->\n\na\n\n<!-- page 2 -->\n\nb\n\n<!-- page 3 -->\n\nc\n"

@@ -60,7 +60,7 @@ def test_a_check_that_fails_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> Non
         raise RuntimeError("no such thing")
 
     monkeypatch.setattr(checks, "_disk", fail)
-    monkeypatch.setattr(checks, "_smoke", lambda: CheckInfo(name="ernie-nano", state="ok", found="fine"))
+    monkeypatch.setattr(checks, "_smoke", lambda *_: CheckInfo(name="ernie-nano", state="ok", found="fine"))
     found = {check.name: check for check in checks.checks(machine.look())}
     assert (found["disk"].state, found["disk"].found) == ("broken", "RuntimeError: no such thing")
     assert found["ernie-nano"].state == "ok"

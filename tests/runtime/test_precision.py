@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
+import shutil
+from collections.abc import Callable
+from itertools import accumulate
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
-from transformers import Ernie4_5_VLMoeConfig, Ernie4_5_VLMoeForConditionalGeneration
+from transformers import DynamicCache, Ernie4_5_VLMoeConfig, Ernie4_5_VLMoeForConditionalGeneration
 
 from ernie_cli.errors import InputError, ModelError
 from ernie_cli.messages import Picture, Video, user
@@ -18,7 +23,7 @@ from ernie_cli.runtime.config import expected_tensors
 from ernie_cli.runtime.inputs import prepare
 from ernie_cli.runtime.loading import load
 from ernie_cli.runtime.memory import Load, estimate, kv_bytes
-from ernie_cli.runtime.model import Model, pieces
+from ernie_cli.runtime.model import Decoding, Model, pieces
 from ernie_cli.runtime.precision import KEPT, PRECISIONS, Precision, block_of, kind_of, weigh
 from ernie_cli.runtime.quantize import quantize, quantize_checkpoint
 from ernie_cli.runtime.quantizer import replace_modules
@@ -94,6 +99,25 @@ def test_no_expert_is_left_in_higher_precision(precision: Precision, nano: Check
 # ------------------------------------------------------------------------------------------------ numbers
 
 
+def test_int8_rows_are_those_of_bitsandbytes() -> None:
+    from ernie_cli.runtime.kernels.bits import bitsandbytes
+
+    weight = torch.randn(64, 160, generator=torch.Generator().manual_seed(2)).to(torch.bfloat16)
+    weight[3] = 0
+    package = bitsandbytes()
+    assert package is not None
+    quantized, largest, _ = package.functional.int8_vectorwise_quant(weight.clone())
+    ours = quantize(weight, "int8")
+    rows = [row for row in range(64) if row != 3]  # of a row of zeros it makes what division by zero gives
+    assert torch.equal(ours[""][rows], quantized[rows])
+    assert torch.equal(ours["_scale"], largest / 127)
+    assert not ours[""][3].any()
+
+
+def test_a_saved_28b_takes_about_half() -> None:
+    assert weigh(REAL, "int8").total / weigh(REAL, "bf16").total <= 0.53
+
+
 @pytest.mark.parametrize(("kind", "bound"), [("int8", 0.5 / 127), ("nf4", 0.153)])
 def test_quantized_weights_are_near(kind: str, bound: float) -> None:
     """Half a step of int8; half the widest gap of nf4 (from -1.0 to -0.6962), both of the largest in row or block."""
@@ -164,6 +188,30 @@ def test_nothing_is_left_behind_when_writing_fails(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_a_killed_run_left_does_not_get_into_the_result(nano: Checkpoint, tmp_path: Path) -> None:
+    (tmp_path / ".out.part").mkdir()
+    (tmp_path / ".out.part" / "model-00009.safetensors").write_text("stale")
+    quantize_checkpoint(nano, tmp_path / "out", "int8")
+    assert [path.name for path in (tmp_path / "out").glob("*.safetensors")] == ["model.safetensors"]
+    assert not (tmp_path / ".out.part").exists()
+
+
+@pytest.mark.parametrize("stated", [{"quant_method": "ernie_weight_only", "precision": "int4"}, "int8", {"bits": 4}])
+def test_a_quantization_that_makes_no_sense_is_told(stated: object, nano: Checkpoint, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(nano.folder, tmp_path / "copy"))
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"quantization_config": stated}))
+    with pytest.raises(ModelError, match="quantization_config"):
+        load(Checkpoint(folder, "copy"), "cpu")
+
+
+def test_nf4_without_bitsandbytes_says_so(nano: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ernie_cli.runtime.quantize.bitsandbytes", lambda: None)
+    with pytest.raises(ModelError, match="bitsandbytes does not work here, and nf4 needs it"):
+        load(nano, "cpu", "nf4")
+    assert load(nano, "cpu", "int8").choice is not None
+
+
 def test_a_scale_of_another_shape_is_told(nano: Checkpoint, tmp_path: Path) -> None:
     from safetensors.torch import load_file, save_file
 
@@ -190,15 +238,55 @@ def test_the_cache_takes_what_is_foretold(nano: Checkpoint) -> None:
     assert held == need.kv_cache
 
 
-def test_a_prompt_read_in_pieces_and_a_clip_seen_in_pairs_give_the_same(
-    nano: Checkpoint, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize(("tokens", "piece", "patches"), [(512, 512, 0), (1536, 256, 0), (0, 0, 1024)])
+def test_estimates_cover_what_is_allocated(tokens: int, piece: int, patches: int) -> None:
+    """The 28B's widths with few layers, experts and words, in bfloat16: the peak as torch counts it."""
+    torch.manual_seed(0)
+    config = Ernie4_5_VLMoeConfig(
+        text_config={
+            **{"vocab_size": 1000, "num_hidden_layers": 2, "mlp_layer_types": ["dense", "sparse"]},
+            **{"moe_num_experts": 8, "pad_token_id": 0},
+        },
+        vision_config={"depth": 1},
+    )
+    native = Ernie4_5_VLMoeForConditionalGeneration(config).to(torch.bfloat16).eval()
+    native.set_experts_implementation("grouped_mm")
+    model = Model(Checkpoint(Path(), "wide"), native)
+    if patches:
+        pixels = np.random.default_rng(0).random((patches, 588), dtype=np.float32)
+        peak, need = (
+            allocated(lambda: model._see(pixels, (1, 32, patches // 32))),
+            estimate(config, "bf16", Load(0, 0, patches)),
+        )
+        assert peak <= need.vision <= 3 * peak
+        return
+    model.prefill = piece
+    embeds, places = torch.randn(tokens, 2560).bfloat16(), torch.arange(tokens).expand(3, tokens)
+    decoding = Decoding(model, DynamicCache(config=config.text_config), tokens)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ernie_cli.runtime.memory.PREFILL", piece)
+        need = estimate(config, "bf16", Load(tokens, tokens))
+    peak = allocated(lambda: decoding.read(embeds, places, torch.zeros(tokens, dtype=torch.int32)))
+    assert peak <= need.kv_cache + need.workspace <= 3 * peak
+
+
+def allocated(work: Callable[[], object]) -> int:
+    """The most bytes that were alive at once, of those that torch allocated meanwhile."""
+    from torch.profiler import ProfilerActivity, profile
+
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler, torch.inference_mode():
+        work()
+    events = profiler.profiler.kineto_results.events()  # type: ignore[union-attr]
+    changes = sorted((event.start_ns(), event.nbytes()) for event in events if event.name() == "[memory]")
+    return max(accumulate(size for _, size in changes))
+
+
+def test_a_prompt_read_in_pieces_and_a_clip_seen_in_pairs_give_the_same(nano: Checkpoint) -> None:
     frames = [Image.new("RGB", (112, 84), (40 * at, 200, 30)) for at in range(6)]
     inputs = prepare([user(Video(frames, [at / 2 for at in range(6)]), "What happens?")], nano)
     model = load(nano, "cpu", "bf16")
     whole = model.start(inputs).logits
     assert [grid for _, grid in pieces(inputs.media[0])] == [(6, 6, 8)]
-    monkeypatch.setattr("ernie_cli.runtime.model.PATCHES", 100)
-    monkeypatch.setattr("ernie_cli.runtime.model.PREFILL", 16)
-    assert [grid for _, grid in pieces(inputs.media[0])] == [(2, 6, 8)] * 3
+    model.patches, model.prefill = 100, 16
+    assert [grid for _, grid in pieces(inputs.media[0], 100)] == [(2, 6, 8)] * 3
     torch.testing.assert_close(model.start(inputs).logits, whole, rtol=0, atol=1e-4)
