@@ -280,6 +280,16 @@ def start(bench: Bench, native: Any) -> Decoding:
     return Model(Checkpoint(Path(), "random"), native).start(inputs)
 
 
+@torch.inference_mode()
+def foretold(bench: Bench, row: Row, native: Any) -> Tensor:
+    """The logits (vocabulary,) after the prompt, each side's by its own forward pass."""
+    if row.way is ours:
+        return start(bench, native).logits.float().cpu()
+    ids = torch.from_numpy(bench.ids)[None].to(bench.device)
+    logits: Tensor = native(input_ids=ids, logits_to_keep=1).logits[0, -1]
+    return logits.float().cpu()
+
+
 def peak_memory(device: str, before: int, work: Callable[[], Any]) -> int:
     """The most bytes held meanwhile: on a GPU those torch allocated, on a CPU anonymous ones beyond `before`."""
     if device != "cpu":
@@ -340,7 +350,7 @@ def measure(bench: Bench, load: str) -> list[Row]:
         let_go(bench.device)
         row.peak = peak_memory(bench.device, before, partial(row.way, bench, native, WARM_UP))
         row.weights = sum(weight.nbytes for weight in {id(w): w for w in native.parameters()}.values())
-        row.logits = start(bench, native).logits.float().cpu()
+        row.logits = foretold(bench, row, native)
     for _ in range(bench.runs):
         for row in rows:
             row.add(*row.way(bench, native, bench.tokens))
@@ -365,7 +375,7 @@ ABSOLUTE = ("tokens/s", "GB/s", "prefill tokens/s")  # not from a CPU
 
 
 def line(bench: Bench, row: Row, base: Row | None, speed: float) -> dict[str, str]:
-    """The cells of a row; ratios are speeds, so more is faster. `logits off` is the relative norm of the difference."""
+    """The cells of a row; ratios are speeds, so more is faster. `logits off`: the relative norm of the difference."""
     size = bytes_read(bench.config, row.load, bench.prompt + bench.tokens // 2)
     first, gap = row.seconds()
     cells = {

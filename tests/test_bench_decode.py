@@ -56,7 +56,8 @@ def test_every_row_is_printed_with_its_figures(device: str, capsys: pytest.Captu
     assert rows[0]["x generate"] == "1.00"
     assert all(float(row["x generate"]) > 0 and float(row["prefill x generate"]) > 0 for row in rows)
     off = [float(row["logits off"]) for row in rows]
-    assert off[:2] == [0, 0]
+    assert off[0] == 0
+    assert off[1] < 0.02  # bfloat16
     assert all(0 < far < 0.3 for far in off[2:])  # the same weights; others would be 1.4 off
 
 

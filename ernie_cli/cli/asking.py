@@ -60,7 +60,7 @@ class Asker:
     """Asks an engine without showing the answer as it comes, and keeps count of what it took."""
 
     def __init__(self, engine: LocalEngine, options: Options, output: Output) -> None:
-        from ernie_cli.cli.finding import Gathered
+        from ernie_cli.cli.gathered import Gathered
         from ernie_cli.cli.output import Output
 
         self.engine, self.options = engine, options
@@ -71,7 +71,7 @@ class Asker:
 
     def again(self) -> None:
         """From here on, count anew."""
-        from ernie_cli.cli.finding import Gathered
+        from ernie_cli.cli.gathered import Gathered
 
         self.gathered = Gathered()
 

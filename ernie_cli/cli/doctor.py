@@ -95,7 +95,7 @@ def _ways(machine: Machine) -> tuple[WayInfo, ...]:
                 needed_bytes=plan.need.total,
                 fits=plan.lacking <= 0,
                 where=where if plan.lacking <= 0 else None,
-                context=longest_context(config, machine, plan.precision),
+                context=longest_context(config, machine, plan),
             )
         )
     return tuple(told)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ernie_cli.cli.gathered import Gathered
 from ernie_cli.cli.output import Output, Reply, Style
 from ernie_cli.errors import AnswerError, UsageError
 from ernie_cli.tasks import video as task
@@ -20,34 +20,9 @@ if TYPE_CHECKING:
     from ernie_cli.engines import Options
     from ernie_cli.engines.local import LocalEngine
     from ernie_cli.media.clips import Clip, Sample
-    from ernie_cli.messages import Finish, Message
+    from ernie_cli.messages import Message
 
 MOST_FPS = 240.0
-
-
-@dataclass
-class Gathered:
-    """What many answers cost together, and how they ended."""
-
-    finishes: list[Finish] = field(default_factory=list)
-    thoughts: list[str] = field(default_factory=list)
-    begun: float = field(default_factory=time.monotonic)
-
-    def add(self, reply: Reply) -> None:
-        self.finishes.append(reply.finish)
-        self.thoughts.append(reply.thinking)
-
-    def finish(self, model: str, *, cut: bool) -> Finish:
-        """One finish for all: sums, the first look's times, and `length` if something was cut off."""
-        from ernie_cli.messages import Finish, Timing, Usage
-
-        names = Usage.__dataclass_fields__
-        usage = Usage(**{name: sum(getattr(one.usage, name) for one in self.finishes) for name in names})
-        first = self.finishes[0].timing if self.finishes else Timing()
-        reasons: set[str] = {one.reason for one in self.finishes} | ({"length"} if cut else set())
-        reason = next((reason for reason in ("length", "loop", "budget") if reason in reasons), "stop")
-        timing = replace(first, total_s=round(time.monotonic() - self.begun, 3))
-        return Finish(reason, model, usage, timing)  # type: ignore[arg-type]
 
 
 class Asker:

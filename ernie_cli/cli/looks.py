@@ -18,7 +18,7 @@ from ernie_cli.tasks.reading import AGAIN_HINT, Reading
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from ernie_cli.cli.finding import Gathered
+    from ernie_cli.cli.gathered import Gathered
     from ernie_cli.engines import Engine, Options
     from ernie_cli.messages import Message
     from ernie_cli.tasks.ground import Scale
@@ -149,6 +149,6 @@ class Looker:
 
 
 def _gathered() -> Gathered:
-    from ernie_cli.cli.finding import Gathered
+    from ernie_cli.cli.gathered import Gathered
 
     return Gathered()

@@ -6,7 +6,7 @@ bf16, int8, nf4, each on one, then over several. Then come experts in the machin
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -235,32 +235,46 @@ def _nothing_fits(
     )
 
 
-def longest_context(config: Ernie4_5_VLMoeConfig, machine: Machine, precision: Precision, float_bytes: int = 2) -> int:
-    """The most tokens of prompt and answer that fit at a precision, up to the model's own limit; 0 if none do."""
-    found = _longest(
-        config, machine, Load(config.text_config.max_position_embeddings, 2**40), (precision,), float_bytes
-    )
-    return found[1] if found else 0
+def longest_context(config: Ernie4_5_VLMoeConfig, machine: Machine, way: Plan, float_bytes: int = 2) -> int:
+    """The most tokens of text, prompt and answer, that fit in this way, up to the model's own limit; 0 if none do."""
+    limit = config.text_config.max_position_embeddings
+
+    def fits(context: int) -> bool:
+        plans = _plans(config, machine, Load(context, context), (way.precision,), float_bytes)
+        return any(plan.lacking <= 0 and _like(plan, way) for plan in plans)
+
+    return _most(fits, limit)
+
+
+def _like(plan: Plan, way: Plan) -> bool:
+    """Whether a plan is on the same devices, and keeps no experts away that the other has on them."""
+    return plan.devices == way.devices and plan.offloaded <= way.offloaded
 
 
 def _longest(
     config: Ernie4_5_VLMoeConfig, machine: Machine, load: Load, precisions: tuple[Precision, ...], float_bytes: int
 ) -> tuple[Precision, int] | None:
-    """The first precision that fits with at least 512 tokens, and the most it can have, at most those of `load`."""
+    """The first precision at which some of a load's tokens fit in any way, and how many do."""
     for precision in precisions:
 
         def fits(context: int, precision: Precision = precision) -> bool:
             smaller = Load(context, min(load.prompt, context), load.patches)
             return any(plan.lacking <= 0 for plan in _plans(config, machine, smaller, (precision,), float_bytes))
 
-        if not fits(512):
-            continue
-        low, high = 512, max(512, load.context)
-        while high - low > 64:
-            middle = (low + high) // 2
-            low, high = (middle, high) if fits(middle) else (low, middle)
-        return precision, high if fits(high) else low
+        if most := _most(fits, load.context):
+            return precision, most
     return None
+
+
+def _most(fits: Callable[[int], bool], limit: int) -> int:
+    """The most tokens that fit, to within 64; 0 if not even 512 do."""
+    if not fits(512):
+        return 0
+    low, high = 512, max(512, limit)
+    while high - low > 64:
+        middle = (low + high) // 2
+        low, high = (middle, high) if fits(middle) else (low, middle)
+    return high if fits(high) else low
 
 
 def human(size: int) -> str:

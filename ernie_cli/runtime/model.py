@@ -16,6 +16,7 @@ from torch import Tensor
 from ernie_cli.runtime.checkpoint import Checkpoint
 from ernie_cli.runtime.inputs import ModelInputs
 from ernie_cli.runtime.memory import PATCHES, PREFILL
+from ernie_cli.runtime.vision import normalise
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,11 +56,15 @@ class Model:
     @torch.inference_mode()
     def see(self, inputs: ModelInputs) -> list[Tensor]:
         """Embeddings (tokens, hidden) of each medium."""
-        return [torch.cat([self._see(*piece) for piece in pieces(patches, self.patches)]) for patches in inputs.media]
+        room = torch.empty(0, device=self.device)
+        return [
+            torch.cat([self._see(*piece, room) for piece in pieces(patches, self.patches)]) for patches in inputs.media
+        ]
 
-    def _see(self, pixels: NDArray[np.float32], grid: Grid) -> Tensor:
+    def _see(self, levels: NDArray[np.uint8], grid: Grid, room: Tensor) -> Tensor:
         shape = torch.tensor([grid], device=self.device)
-        features = self._core.vision_tower(torch.from_numpy(pixels).to(self.device), shape)
+        pixels = normalise(torch.from_numpy(levels).to(self.device), room)
+        features = self._core.vision_tower(pixels, shape)
         seen: Tensor = self._core.resampler_model(features.last_hidden_state, shape)
         return seen
 
@@ -110,7 +115,7 @@ class Decoding:
         self.read(embeds, places, None)
 
 
-def pieces(patches: Patches, most: int = PATCHES) -> Iterator[tuple[NDArray[np.float32], Grid]]:
+def pieces(patches: Patches, most: int = PATCHES) -> Iterator[tuple[NDArray[np.uint8], Grid]]:
     """A medium's patches and grid, a clip cut into pairs of frames so that at most `most` are seen at a time.
 
     A frame's patches attend to each other alone, and the resampler joins pairs: the cut changes nothing.
@@ -119,7 +124,7 @@ def pieces(patches: Patches, most: int = PATCHES) -> Iterator[tuple[NDArray[np.f
     step = frames if frames == 1 else max(2, most // (height * width) // 2 * 2)
     for start in range(0, frames, step):
         stop = min(start + step, frames)
-        yield patches.pixels[start * height * width : stop * height * width], (stop - start, height, width)
+        yield patches.levels[start * height * width : stop * height * width], (stop - start, height, width)
 
 
 @cache

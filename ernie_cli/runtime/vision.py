@@ -2,7 +2,8 @@
 
 Sizes, order and normalisation are those of Baidu's processor (and of transformers' `Ernie4_5_VLMoeImageProcessorPil`,
 against which the tests compare): bicubic resize to multiples of 28 pixels within a budget of pixels, CLIP mean and
-deviation, 14 x 14 patches grouped by the 2 x 2 that the resampler merges into one token. What comes out is numpy.
+deviation, 14 x 14 patches grouped by the 2 x 2 that the resampler merges into one token. What comes out are bytes in
+numpy, a quarter of the numbers they stand for; `normalise` makes those of as many as the tower sees at a time.
 """
 
 from __future__ import annotations
@@ -12,10 +13,13 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from PIL import Image
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 PATCH = 14
 MERGE = 2
@@ -35,8 +39,8 @@ _SHIFT = np.repeat(-MEAN / STD, PATCH * PATCH).astype(np.float32)
 _PIECE = 128  # patches: 300 kB of floats
 _MANY = 20_000_000  # numbers: seven frames of 720p
 
-Pixels: TypeAlias = "np.ndarray[Any, np.dtype[np.uint8]]"
-Values: TypeAlias = "np.ndarray[Any, np.dtype[np.float32]]"
+Levels: TypeAlias = "np.ndarray[Any, np.dtype[np.uint8]]"
+Resize: TypeAlias = "Callable[[Image.Image, int, int], Levels]"  # to (height, width, 3)
 
 
 @dataclass(frozen=True)
@@ -53,10 +57,17 @@ FRAME_BUDGET = PixelBudget(234_416, 937_664)
 
 @dataclass(frozen=True)
 class Patches:
-    """`pixels` is (t * h * w, 588) float32; `grid` counts patches (t, h, w), t being 1 for a picture."""
+    """`levels` is (t * h * w, 588) in 0..255; `grid` counts patches (t, h, w), t being 1 for a picture."""
 
-    pixels: np.ndarray[Any, np.dtype[np.float32]]
+    levels: Levels
     grid: tuple[int, int, int]
+
+    @property
+    def pixels(self) -> np.ndarray[Any, np.dtype[np.float32]]:
+        """All of them as the vision tower reads them: (t * h * w, 588)."""
+        values: np.ndarray[Any, np.dtype[np.float32]] = self.levels * _SCALE
+        values += _SHIFT
+        return values
 
     @property
     def merged_grid(self) -> tuple[int, int, int]:
@@ -90,38 +101,12 @@ def fit(height: int, width: int, budget: PixelBudget) -> tuple[int, int]:
     return rounded
 
 
-class Arithmetic(NamedTuple):
-    """Who computes. `resize` makes (height, width, 3) of a frame; `normalise` fills (patches, 588) with its numbers.
-
-    `empty` gives room for all frames.
-    """
-
-    empty: Callable[[tuple[int, int]], Values]
-    resize: Callable[[Image.Image, int, int], Pixels]
-    normalise: Callable[[Pixels, Values], None]
-
-
-def _empty_as_numpy(shape: tuple[int, int]) -> Values:
-    return np.empty(shape, dtype=np.float32)
-
-
-def _empty_as_torch(shape: tuple[int, int]) -> Values:
-    import torch
-
-    # numpy asks for huge pages, and where memory is in pieces the system takes longer for those than all the rest does.
-    return torch.empty(shape).numpy()
-
-
-def _resize_as_pillow(frame: Image.Image, height: int, width: int) -> Pixels:
+def _resize_as_pillow(frame: Image.Image, height: int, width: int) -> Levels:
     return np.asarray(frame.resize((width, height), Image.Resampling.BICUBIC))
 
 
-def _normalise_as_numpy(pixels: Pixels, out: Values) -> None:
-    np.multiply(pixels, _SCALE, out=out)
-    out += _SHIFT
-
-
-def _resize_as_torch(frame: Image.Image, height: int, width: int) -> Pixels:
+def _resize_as_torch(frame: Image.Image, height: int, width: int) -> Levels:
+    """As transformers' video processor does it: Pillow's to a grey level, in a quarter of the time, once torch is there."""
     if frame.size == (width, height):
         return np.asarray(frame)
     import torch
@@ -133,21 +118,21 @@ def _resize_as_torch(frame: Image.Image, height: int, width: int) -> Pixels:
     return resized[0].permute(1, 2, 0).numpy()
 
 
-def _normalise_as_torch(pixels: Pixels, out: Values) -> None:
+def normalise(levels: Tensor, room: Tensor) -> Tensor:
+    """Patches (patches, 588) of bytes as the float32 numbers that the vision tower reads, in `room`.
+
+    `room` is a float32 tensor of the same device that nobody else looks at; it is made as large as need be, and using
+    it again saves asking the system for memory, which takes longer than the arithmetic.
+    """
     import torch
 
-    scale, shift = torch.from_numpy(_SCALE), torch.from_numpy(_SHIFT)
-    # In pieces that stay in the cache for all three passes.
-    for at in range(0, len(out), _PIECE):
-        torch.from_numpy(out[at : at + _PIECE]).copy_(torch.from_numpy(pixels[at : at + _PIECE])).mul_(scale).add_(
-            shift
-        )
-
-
-# As transformers' `...ImageProcessorPil` does it, and as its video processor does: the same to a grey level, and in a
-# quarter of the time, but only once torch is there.
-PILLOW = Arithmetic(_empty_as_numpy, _resize_as_pillow, _normalise_as_numpy)
-TORCH = Arithmetic(_empty_as_torch, _resize_as_torch, _normalise_as_torch)
+    room.resize_(levels.shape)
+    scale, shift = (torch.from_numpy(one).to(levels.device) for one in (_SCALE, _SHIFT))
+    # A processor is fastest in pieces that stay in its cache for all three passes.
+    step = _PIECE if levels.device.type == "cpu" else max(len(levels), 1)
+    for at in range(0, len(levels), step):
+        room[at : at + step].copy_(levels[at : at + step]).mul_(scale).add_(shift)
+    return room
 
 
 def _threads(numbers: int) -> int:
@@ -157,26 +142,26 @@ def _threads(numbers: int) -> int:
     return min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, 8)
 
 
-def _in_order(pixels: Pixels, rows: int, columns: int) -> Pixels:
+def _put_in_order(pixels: Levels, rows: int, columns: int, out: Levels) -> None:
     """A frame (height, width, 3) as patches (patches, 588), in bytes: floats would be four times as much to move."""
     planes = np.ascontiguousarray(pixels.transpose(2, 0, 1))  # (channel, height, width)
     runs = planes.view(f"V{PATCH}")  # a patch's 14 pixels of one line lie together, and are moved as one
     blocks = runs.reshape(3, rows, MERGE, PATCH, columns, MERGE)
     ordered = blocks.transpose(1, 4, 2, 5, 0, 3)  # (row, column, merge_y, merge_x, channel, y)
-    return np.ascontiguousarray(ordered).view(np.uint8).reshape(-1, 3 * PATCH * PATCH)
+    out.view(f"V{PATCH}").reshape(ordered.shape)[...] = ordered
 
 
-def patchify(frames: Sequence[Image.Image], budget: PixelBudget, by: Arithmetic = PILLOW) -> Patches:
+def patchify(frames: Sequence[Image.Image], budget: PixelBudget, resize: Resize = _resize_as_pillow) -> Patches:
     """Patches of frames of one size (one frame: a picture), one frame after the other into one array."""
     height, width = fit(frames[0].height, frames[0].width, budget)
     rows, columns = height // FACTOR, width // FACTOR
     patches = rows * columns * MERGE * MERGE
-    flat = by.empty((len(frames) * patches, 3 * PATCH * PATCH))
+    flat = np.empty((len(frames) * patches, 3 * PATCH * PATCH), dtype=np.uint8)
 
     def fill(at: int) -> None:
         frame = frames[at]
-        pixels = by.resize(frame if frame.mode == "RGB" else frame.convert("RGB"), height, width)
-        by.normalise(_in_order(pixels, rows, columns), flat[at * patches : (at + 1) * patches])
+        pixels = resize(frame if frame.mode == "RGB" else frame.convert("RGB"), height, width)
+        _put_in_order(pixels, rows, columns, flat[at * patches : (at + 1) * patches])
 
     # The work is in Pillow, numpy and torch, which let other threads run meanwhile.
     with ThreadPoolExecutor(_threads(flat.size)) as pool:
@@ -191,4 +176,4 @@ def patchify_picture(image: Image.Image, budget: PixelBudget = PICTURE_BUDGET) -
 
 def patchify_video(frames: Sequence[Image.Image], budget: PixelBudget = FRAME_BUDGET) -> Patches:
     """Patches of a clip's frames; the last of an odd number is repeated, since two frames make a token."""
-    return patchify([*frames, frames[-1]] if len(frames) % FRAMES_PER_TOKEN else frames, budget, TORCH)
+    return patchify([*frames, frames[-1]] if len(frames) % FRAMES_PER_TOKEN else frames, budget, _resize_as_torch)

@@ -100,13 +100,18 @@ def test_a_precision_that_was_asked_for_is_taken_though_a_better_one_fits() -> N
 
 def test_longer_contexts_need_more_and_are_bounded() -> None:
     card = machine(("RTX 4090", 24), memory=16)
-    longest = longest_context(REAL, card, "nf4")
+    bf16, _, nf4 = ways(REAL, card, PAGE)
+    longest = longest_context(REAL, card, nf4)
     assert 8192 < longest < 131_072
     assert choose(REAL, card, Load(longest, longest), "nf4").precision == "nf4"
     with pytest.raises(ModelError):
         choose(REAL, card, Load(longest + 8192, longest + 8192), "nf4")
-    assert longest_context(REAL, card, "bf16") == 0
-    assert longest_context(REAL, machine(("H200", 141)), "bf16") == 131_072
+    assert longest_context(REAL, card, bf16) == 0
+    large = machine(("H200", 141))
+    assert longest_context(REAL, large, ways(REAL, large, PAGE)[0]) == 131_072
+    # With memory to fall back on, more would fit, but in another way than the one that was told.
+    roomy = machine(("RTX 4090", 24), memory=64)
+    assert longest_context(REAL, roomy, ways(REAL, roomy, PAGE)[2]) == longest
     assert [plan.lacking <= 0 for plan in ways(REAL, card, PAGE)] == [False, False, True]
 
 

@@ -32,7 +32,7 @@ def only_the_grid(monkeypatch: pytest.MonkeyPatch) -> None:
     def patchify_video(frames: list[Image.Image], budget: object) -> Patches:
         height, width = fit(frames[0].height, frames[0].width, FRAME_BUDGET)
         count = len(frames) + len(frames) % 2
-        return Patches(np.zeros((0, 588), np.float32), (count, height // 14, width // 14))
+        return Patches(np.zeros((0, 588), np.uint8), (count, height // 14, width // 14))
 
     monkeypatch.setattr(inputs_module, "patchify_video", patchify_video)
 
