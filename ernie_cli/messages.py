@@ -72,6 +72,14 @@ class Usage:
     reasoning_tokens: int = 0
     answer_tokens: int = 0
 
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.prompt_tokens + other.prompt_tokens,
+            self.image_tokens + other.image_tokens,
+            self.reasoning_tokens + other.reasoning_tokens,
+            self.answer_tokens + other.answer_tokens,
+        )
+
 
 @dataclass(frozen=True)
 class Timing:

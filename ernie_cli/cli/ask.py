@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ernie_cli.cli.options import Common
+from ernie_cli.cli.options import Common, PasswordOption
 from ernie_cli.errors import EXIT_CUT_OFF, AnswerError, UsageError
 
 # What only a run needs is imported by the run: `ernie ask --help` should not wait for it.
@@ -29,6 +29,7 @@ def ask(
         str | None,
         typer.Option(help="Answer as JSON of this shape: a JSON Schema, its .json file, or 'name, total number'."),
     ] = None,
+    password: PasswordOption = None,
     common: Common,
 ) -> None:
     """Ask about pictures; the answer comes on stdout, the thought on stderr.
@@ -50,7 +51,7 @@ def ask(
     _check_question(question)
     check_writable(common.output, common.thinking_file)
     output = Output(Style(common.show_thinking.value, common.verbose, common.quiet))
-    pictures = _load(inputs, output)
+    pictures = _load(inputs, password, output)
 
     from ernie_cli.messages import Picture
     from ernie_cli.tasks import ask as task
@@ -91,12 +92,17 @@ def _check_question(question: str) -> None:
         raise UsageError("The question is not UTF-8 text.", "Check the encoding of the terminal or script.") from broken
 
 
-def _load(inputs: Sequence[str], output: Output) -> list[LoadedPicture]:
+def _load(inputs: Sequence[str], password: str | None, output: Output) -> list[LoadedPicture]:
     if not inputs:
         return []
-    from ernie_cli.media import load
+    from ernie_cli.cli.asking import opened
+    from ernie_cli.media import Limits, resolve
 
-    pictures = list(load(inputs, stdin=sys.stdin.buffer))
+    limits = Limits()
+    pictures: list[LoadedPicture] = []
+    for source in resolve(inputs, stdin=sys.stdin.buffer):
+        with opened(source, limits, password, output) as document:
+            pictures += map(document.page, document.numbers)
     for picture in pictures:
         for note in picture.notes:
             output.note(note)

@@ -5,12 +5,10 @@ from __future__ import annotations
 import glob
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
-
-from ernie_cli.errors import AnswerError
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from ernie_cli.cli.output import Output, Reply, ShowThinking
@@ -19,8 +17,15 @@ if TYPE_CHECKING:
     from ernie_cli.media import Document, Limits, Source
     from ernie_cli.messages import Message
 
+T = TypeVar("T")
+
 TRIES = 3
-_FILE_NAME = re.compile(r"\S*\.\w{1,5}(?:#\S*)?|[~./\\]\S*|[a-z+]+://\S*|data:\S*", re.IGNORECASE)
+# One word with an ending, a folder before it, or a wildcard; or several words with the ending of what can be read.
+_FILE_NAME = re.compile(
+    r"\S*\.[a-z]\w{0,4}(?:#\S*)?|[~./\\]\S*|[a-z+]+://\S*|data:\S*|\S*\*\S*"
+    r"|[^?]*\.(?:pdf|tiff?|png|jpe?g|webp|gif|bmp|avif|hei[cf]|mp4|mov|mkv|webm|avi)(?:#[\w,.=-]*)?",
+    re.IGNORECASE | re.ASCII,
+)
 
 
 def split_question(arguments: Sequence[str]) -> tuple[list[str], str | None]:
@@ -34,6 +39,8 @@ def split_question(arguments: Sequence[str]) -> tuple[list[str], str | None]:
         return [*arguments], None
     path = last.rpartition("#")[0] or last
     if any(os.path.exists(name) or glob.glob(name) for name in (last, path)):
+        return [*arguments], None
+    if not re.search(r"\s", last) and os.path.isdir(os.path.dirname(last) or "/no folder"):
         return [*arguments], None
     return inputs, last
 
@@ -83,19 +90,22 @@ class Asker:
         return reply
 
     def fitting(self, messages: Sequence[Message], schema: dict[str, Any]) -> tuple[Reply, Any]:
-        """A reply that fits a schema and its data, None if it was cut off; asked once more if it does not fit.
-
-        Raises AnswerError if it then still does not.
-        """
+        """A reply that fits a schema and its data, None if it was cut off. Raises AnswerError, as `readable` does."""
         from ernie_cli.tasks import structured
 
-        reply = self.ask(messages, schema)
-        try:
-            return reply, structured.read(reply.answer, schema)
-        except AnswerError as error:
-            if reply.finish.reason == "length":
-                return reply, None
-            if self.engine.can_mask:
-                raise
-            reply = self.ask(structured.repair(messages, reply.answer, error), schema)
-            return reply, structured.read(reply.answer, schema)
+        return self.readable(messages, schema, lambda reply: structured.read(reply.answer, schema))
+
+    def readable(
+        self,
+        messages: Sequence[Message],
+        schema: dict[str, Any],
+        read: Callable[[Reply], T],
+        tell: Callable[[str], None] = lambda text: None,
+    ) -> tuple[Reply, T | None]:
+        """A reply and what `read` makes of it, None if it was cut off; `read_or_ask_again` says when it asks again."""
+        from ernie_cli.cli.structured import read_or_ask_again
+
+        def ask(asked: Sequence[Message]) -> Reply:
+            return self.ask(asked, schema)
+
+        return read_or_ask_again(ask, messages, read, can_mask=self.engine.can_mask, tell=tell)

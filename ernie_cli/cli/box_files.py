@@ -9,8 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ernie_cli.cli.files import write_whole
-from ernie_cli.cli.segment_files import make_folder, save_picture
+from ernie_cli.cli.files import make_folder, save_picture, write_whole
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ernie_cli.cli.options import OUTPUT, Common, option
+from ernie_cli.cli.options import OUTPUT, Common, PasswordOption, option
 
 
 class ChartFormat(str, Enum):
@@ -35,7 +35,7 @@ def chart(
         Path | None,
         typer.Option(help="Draw what was read, beside the original, to a picture.", dir_okay=False),
     ] = None,
-    password: Annotated[str | None, typer.Option(help="Of a PDF.", envvar="ERNIE_PASSWORD", show_envvar=False)] = None,
+    password: PasswordOption = None,
     fail_empty: Annotated[bool, typer.Option("--fail-empty", help="Exit with 7 if no chart was found.")] = False,
     common: Common,
 ) -> None:

@@ -63,8 +63,7 @@ class ChartRun:
                     self._pages(document, asker, tally)
         finally:
             self._end()
-        if not self.common.dry_run:
-            tally.end(fail_empty=fail_empty)
+        tally.end(fail_empty=fail_empty and not self.common.dry_run)
 
     def _pages(self, document: Document, asker: Asker, tally: Tally) -> None:
         if len(document.numbers) > 1:
@@ -170,7 +169,9 @@ class ChartRun:
     def _show(self, placed: Placed, of: int) -> None:
         """A chart by itself; those that become one CSV wait for the last one."""
         if self.format == "markdown":
-            self._print(to_markdown(placed.chart))
+            table = to_markdown(placed.chart, placed.file if self._several else "")
+            # Without a blank line two tables would be one.
+            self._print(table if placed is self._placed[0] else f"\n{table}")
         elif self.format == "aligned":
             chart = placed.chart
             where = f"{placed.file}: " if self._several else ""

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from ernie_cli.cli.options import OUTPUT, Common, option
+from ernie_cli.cli.options import OUTPUT, Common, PasswordOption, option
 
 
 class TextLayer(str, Enum):
@@ -35,7 +35,7 @@ def doc(
     text_layer: Annotated[
         TextLayer, typer.Option(help="Text of the PDF itself: auto: shown beside the picture; only: instead of it.")
     ] = TextLayer.auto,
-    password: Annotated[str | None, typer.Option(help="Of a PDF.", envvar="ERNIE_PASSWORD", show_envvar=False)] = None,
+    password: PasswordOption = None,
     output: Annotated[
         str | None,
         option(OUTPUT, "A file; or a folder, ending in /, for a file a page.", "--output", "-o", variable=False),

@@ -13,11 +13,12 @@ from ernie_cli.cli.asking import Asker, opened
 from ernie_cli.cli.files import check_writable, write_whole
 from ernie_cli.cli.options import Common
 from ernie_cli.cli.output import Output
-from ernie_cli.cli.page_files import PageFolder, as_markdown, fingerprint, folder_name, mark
+from ernie_cli.cli.page_files import PageFolder, as_markdown, file_mark, fingerprint, folder_name, mark
 from ernie_cli.cli.tally import Tally
 from ernie_cli.errors import AnswerError, InputError, UsageError
 from ernie_cli.tasks.pages import Sheet
 from ernie_cli.tasks.results import PageInfo
+from ernie_cli.tasks.sourced import with_sources
 
 if TYPE_CHECKING:
     from ernie_cli.cli.progress import Pages
@@ -58,6 +59,8 @@ class Wanted:
             raise UsageError("--resume needs the folder to go on with.", "Name it with --output.")
         if self.folder is not None and not self.page_by_page:
             raise UsageError(f"{self.folder} is a folder, and there is one answer.", "Name a file, as in: -o a.json")
+        if self.source and self.schema is not None:
+            with_sources(self.schema, 1)
         if self.folder is None:
             check_writable(self.output)
 
@@ -71,6 +74,7 @@ class DocRun:
         self._texts: list[str] = []
         self._thoughts: list[str] = []
         self._folders: set[str] = set()
+        self._several = False
         self._limits: Limits
         self._tally: Tally
         self._asker: Asker
@@ -85,6 +89,7 @@ class DocRun:
         self._asker = Asker(engine, options_of(self.common), self.output)
         self._limits = page_limits(engine, self.common)
         self._tally = Tally(self.output, len(sources))
+        self._several = len(sources) > 1
         try:
             for source in sources:
                 with (
@@ -94,8 +99,7 @@ class DocRun:
                     self._document(source, document)
         finally:
             self._end()
-        if not self.common.dry_run:
-            self._tally.end(fail_empty=fail_empty)
+        self._tally.end(fail_empty=fail_empty and not self.common.dry_run)
 
     def _document(self, source: Source, document: Document) -> None:
         self._asker.again()
@@ -122,6 +126,8 @@ class DocRun:
         folder = self._folder(source) if self.wanted.folder is not None else None
         self._tally.inputs += len(document.numbers) - 1
         done: list[PageInfo] = []
+        if self._several and folder is None:
+            self._begin(document)
         with self.output.pages(len(document.numbers)) as bar:
             for number in document.numbers:
                 name = self.name_of(document, number)
@@ -146,6 +152,7 @@ class DocRun:
             "text_layer": self.wanted.text_layer,
             "source": self.wanted.source,
             "format": "json" if self._as_data else "markdown",
+            "max_pixels": self._limits.page_pixels,
         }
         place = self.wanted.folder / folder_name(source.name, self._folders)
         return PageFolder(place, about, as_json=self._as_data, resume=self.wanted.resume)
@@ -156,16 +163,13 @@ class DocRun:
 
     def _page(self, document: Document, number: int | None, name: str) -> PageInfo:
         """A page as it was read, or with the error that kept it from being so."""
-        page = PageInfo(page=number, width=0, height=0, complete=False)
+        page = _unread(number)
         with self._tally.one(name):
             try:
-                picture = document.page(number)
-                size = {"width": picture.image.width, "height": picture.image.height}
-                sheet = self.sheet(picture)
-                page = page.model_copy(update={**size, "text_layer": bool(sheet.text)})
+                page, sheet = self._seen(document, number)
                 return self._data(page, sheet) if self.wanted.schema is not None else self._markdown(page, sheet)
             except (InputError, AnswerError) as error:
-                page = page.model_copy(update={"error": error.message})
+                page = page.model_copy(update={"error": error.message, "complete": False})
                 raise
         return page
 
@@ -221,6 +225,15 @@ class DocRun:
             )
         return Sheet(name, None, layer)
 
+    def _seen(self, document: Document, number: int | None) -> tuple[PageInfo, Sheet]:
+        """A page that can be drawn, and as it is sent. Raises InputError."""
+        picture = document.page(number)
+        for note in picture.notes:
+            self.output.note(note)
+        sheet = self.sheet(picture)
+        width, height = picture.image.size
+        return PageInfo(page=number, width=width, height=height, text_layer=bool(sheet.text)), sheet
+
     @staticmethod
     def name_of(document: Document, number: int | None) -> str:
         """What to call a page in messages."""
@@ -236,21 +249,32 @@ class DocRun:
         """What became of the inputs."""
         return self._tally
 
-    def pages(self, document: Document, bar: Pages) -> Iterator[LoadedPicture]:
-        """The pages that can be drawn; what is wrong with the others is told."""
-        many = len(document.numbers) > 1
-        self._tally.inputs += many
+    def pages(self, document: Document, bar: Pages) -> Iterator[tuple[PageInfo, Sheet | None]]:
+        """The pages as they are sent; what is wrong with one that cannot be is told, and stands in its `error`."""
+        self._tally.inputs += len(document.numbers) - 1
         for number in document.numbers:
             name = self.name_of(document, number)
             bar.begin(name)
+            page, sheet = _unread(number), None
             with self._tally.one(name):
-                picture = document.page(number)
-                for note in picture.notes:
-                    self.output.note(note)
-                yield picture
+                try:
+                    page, sheet = self._seen(document, number)
+                except InputError as error:
+                    page = page.model_copy(update={"error": error.message})
+                    raise
+            yield page, sheet
             bar.end(name)
 
     # ------------------------------------------------------------------------------------------- what comes of it
+
+    @property
+    def _rendered(self) -> bool:
+        return self.output.stdout_is_terminal and self.wanted.output is None
+
+    def _begin(self, document: Document) -> None:
+        """The name of one of several documents, before its pages: their marks do not tell it."""
+        if not self._as_data and not self._rendered:
+            self.give(file_mark(document.name) + "\n", markdown=True)
 
     def _show(self, page: PageInfo, document: Document, folder: PageFolder | None) -> None:
         for problem in page.problems:
@@ -261,9 +285,9 @@ class DocRun:
             if page.data is not None:
                 self.give(json.dumps(page.data, ensure_ascii=False))
             return
-        if self.output.stdout_is_terminal and self.wanted.output is None and self._tally.inputs > 1:
+        if self._rendered and self._tally.inputs > 1:
             self.output.note(self.name_of(document, page.page))  # rendered Markdown shows no marks
-        marked = page.page is not None or page.error is not None or self._tally.inputs > 1
+        marked = page.page is not None or page.error is not None or self._several
         self.give(as_markdown(page, marked=marked) + ("\n" if marked else ""), markdown=True)
 
     def give(self, text: str, *, markdown: bool = False) -> None:
@@ -319,3 +343,7 @@ class DocRun:
             self.output.note(f"Written to {self.wanted.output}.")
         if self.common.thinking_file is not None and self._thoughts:
             write_whole(self.common.thinking_file, "\n\n".join(self._thoughts) + "\n")
+
+
+def _unread(number: int | None) -> PageInfo:
+    return PageInfo(page=number, width=0, height=0, complete=False)

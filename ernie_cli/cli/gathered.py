@@ -27,10 +27,11 @@ class Gathered:
         """One finish for all: sums, the first look's times, and `length` if something was cut off."""
         from ernie_cli.messages import Finish, Timing, Usage
 
-        names = Usage.__dataclass_fields__
-        usage = Usage(**{name: sum(getattr(one.usage, name) for one in self.finishes) for name in names})
+        usage = sum((one.usage for one in self.finishes), Usage())
         first = self.finishes[0].timing if self.finishes else Timing()
         reasons: set[str] = {one.reason for one in self.finishes} | ({"length"} if cut else set())
         reason = next((reason for reason in ("length", "loop", "budget") if reason in reasons), "stop")
-        timing = replace(first, total_s=round(time.monotonic() - self.begun, 3))
+        # As in one answer's timing, the model is there when the clock starts.
+        took = time.monotonic() - self.begun - sum(one.timing.load_s for one in self.finishes)
+        timing = replace(first, total_s=round(max(took, 0.0), 3))
         return Finish(reason, model, usage, timing)  # type: ignore[arg-type]

@@ -145,13 +145,16 @@ def _scale(text: str) -> "Scale | None":
 
 def _check(wanted: "Wanted", thinking_file: Path | None) -> None:
     """Raises UsageError for what makes no sense together, InputError for what could not be written."""
-    from ernie_cli.cli.files import check_writable
+    from ernie_cli.cli.files import check_folder, check_writable
 
     format, draw = wanted.format, wanted.draw
+    check_folder(wanted.crop)
     if draw is not None and draw.suffix and not draw.is_dir():
         if draw.suffix.lower() not in PICTURES:
             raise UsageError(f"{draw} names no picture format.", "End the name with .png, .jpg or .webp.")
         check_writable(draw)
+    else:
+        check_folder(draw)
     if wanted.points and (format in OF_BOXES_ONLY or wanted.crop):
         what = "--crop" if wanted.crop else f"--format {format.value}"
         raise UsageError(f"{what} needs boxes, and --points gives none.", "Leave out --points, or use json or labelme.")
@@ -163,6 +166,7 @@ def _check(wanted: "Wanted", thinking_file: Path | None) -> None:
             raise UsageError(f"The format {format.value} is many files.", hint)
         if wanted.output.exists() and not wanted.output.is_dir():
             raise UsageError(f"{wanted.output} is a file, and {format.value} needs a folder.", "Name a folder with -o.")
+        check_folder(wanted.output)
         check_writable(thinking_file)
     else:
         if wanted.output is not None and wanted.output.is_dir():

@@ -53,6 +53,9 @@ VerboseOption = Annotated[
     bool,
     typer.Option("--verbose", "-v", help="Say what was chosen and why.", envvar="ERNIE_VERBOSE", show_envvar=False),
 ]
+PasswordOption = Annotated[
+    str | None, typer.Option("--password", help="Of a PDF.", envvar="ERNIE_PASSWORD", show_envvar=False)
+]
 QuietOption = Annotated[
     bool, typer.Option("--quiet", "-q", help="Only the result and errors.", envvar="ERNIE_QUIET", show_envvar=False)
 ]

@@ -24,11 +24,20 @@ _MARK = re.compile(r"<!-- page (?:\d+|\?)(?P<cut>, cut off)? -->\n\n?")
 _CHUNK = 1 << 20
 
 
+def file_mark(name: str) -> str:
+    """What stands before the pages of one of several documents in Markdown."""
+    return f"<!-- {_in_comment(name)} -->"
+
+
+def _in_comment(text: str) -> str:
+    return text.replace("--", "- -")
+
+
 def mark(page: PageInfo) -> str:
     """What stands before a page in Markdown."""
     number = "?" if page.page is None else page.page
     if page.error is not None:
-        return f"<!-- page {number}: {page.error.replace('--', '- -')} -->"
+        return f"<!-- page {number}: {_in_comment(page.error)} -->"
     return f"<!-- page {number}{'' if page.complete else ', cut off'} -->"
 
 

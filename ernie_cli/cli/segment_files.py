@@ -8,9 +8,8 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ernie_cli.cli.files import write_whole
+from ernie_cli.cli.files import make_folder, save_picture
 from ernie_cli.cli.output import Output
-from ernie_cli.errors import InputError
 from ernie_cli.times import stamp
 
 if TYPE_CHECKING:
@@ -132,20 +131,6 @@ def frame_path(clip: Clip, folder: Path, time: float) -> Path:
     return folder / f"{_stem(clip)}_{stamp(time).replace(':', '-')}.png"
 
 
-def save_picture(image: Image.Image, path: Path) -> None:
-    """Writes a picture whole; the format is the name's. Raises InputError."""
-    import io
-
-    from PIL import Image as Pillow
-
-    format = Pillow.registered_extensions().get(path.suffix.lower(), "")
-    if format not in {"PNG", "JPEG", "WEBP"}:
-        raise InputError(f"{path} names no picture format.", "End the name with .png, .jpg or .webp.")
-    stream = io.BytesIO()
-    image.save(stream, format)
-    write_whole(path, stream.getvalue())
-
-
 def _frames(clip: Clip, times: Sequence[float], *, small: bool) -> dict[float, Image.Image]:
     from ernie_cli.draw.sheet import CELL
     from ernie_cli.media.clips import frame_near
@@ -164,14 +149,6 @@ def _nearest(images: dict[float, Image.Image], time: float) -> float:
 
 def _middle(segment: SegmentInfo) -> float:
     return (segment.start_s + segment.end_s) / 2
-
-
-def make_folder(folder: Path) -> None:
-    """The folder, with those above it. Raises InputError."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as failed:
-        raise InputError(f"The folder {folder} cannot be made: {failed.strerror}.", "Choose another place.") from failed
 
 
 def _stem(clip: Clip) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ernie_cli.cli import segment_files as files
+from ernie_cli.cli.files import make_folder, save_picture
 from ernie_cli.times import stamp
 
 if TYPE_CHECKING:
@@ -83,12 +84,12 @@ def write_sample(clip: Clip, sample: Sample, folder: Path | None, sheet: Path | 
     from ernie_cli.draw.sheet import Row, draw_sheet
 
     if folder is not None:
-        files.make_folder(folder)
+        make_folder(folder)
         for time, frame in zip(sample.times, sample.frames, strict=True):
-            files.save_picture(frame, files.frame_path(clip, folder, time))
+            save_picture(frame, files.frame_path(clip, folder, time))
         output.note(f"{len(sample.frames)} frames written to {folder}.")
     if sheet is not None:
         cells = [(stamp(time), frame) for time, frame in zip(sample.times, sample.frames, strict=True)]
         rows = [Row("", cells[at : at + PER_ROW]) for at in range(0, len(cells), PER_ROW)]
-        files.save_picture(draw_sheet(rows), sheet)
+        save_picture(draw_sheet(rows), sheet)
         output.note(f"Written to {sheet}.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -29,6 +30,47 @@ def schema_option(argument: str) -> dict[str, Any]:
         raise UsageError(f"The schema {argument} cannot be read: {failed}.", "Check the file's name.") from failed
 
 
+def read_or_ask_again(
+    ask: Callable[[Sequence[Message]], Reply],
+    asked: Sequence[Message],
+    read: Callable[[Reply], T],
+    *,
+    can_mask: bool,
+    tell: Callable[[str], None] = lambda text: None,
+) -> tuple[Reply, T | None]:
+    """A reply, and what `read` makes of it; None if it was cut off before anything could be read.
+
+    An engine that masks is right by construction; another one is asked once more, told what was wrong, and the reply
+    then counts the tokens, times and thoughts of both. Raises AnswerError if it then still cannot be read.
+    """
+    from ernie_cli.tasks.structured import repair
+
+    reply = ask(asked)
+    try:
+        return reply, read(reply)
+    except AnswerError as error:
+        if reply.finish.reason == "length":
+            return reply, None
+        if can_mask:
+            raise
+        tell(f"{error.message} Asking once more.")
+        reply = _together(reply, ask(repair(asked, reply.answer, error)))
+    try:
+        return reply, read(reply)
+    except AnswerError:
+        if reply.finish.reason != "length":
+            raise
+        return reply, None
+
+
+def _together(first: Reply, second: Reply) -> Reply:
+    """The second reply, with what both of them took."""
+    began, ended = first.finish, second.finish
+    timing = replace(began.timing, total_s=began.timing.total_s + ended.timing.total_s)
+    finish = replace(ended, usage=began.usage + ended.usage, timing=timing)
+    return Reply(second.answer, "\n\n".join(filter(None, (first.thinking, second.thinking))), finish)
+
+
 def readable_reply(
     engine: Engine,
     asked: Sequence[Message],
@@ -38,33 +80,23 @@ def readable_reply(
     *,
     show_answer: bool = False,
 ) -> tuple[Reply, T | None]:
-    """A reply, and what `read` makes of it; None if it was cut off before anything could be read.
-
-    An engine that masks is right by construction; another one is asked once more, told what was wrong. Nothing of its
-    answer is shown before it can be read. Raises AnswerError if it then still cannot, with the answer on stderr.
+    """`read_or_ask_again` with an engine. Nothing of an answer is shown before it can be read, but where it must be
+    right. Raises AnswerError, with the answer on stderr.
     """
-    from ernie_cli.tasks import structured
-
     live = show_answer and engine.can_mask
-    reply = output.play(engine.stream(asked, options), show_answer=live, markdown=False)
+    answers: list[str] = []
+
+    def ask(messages: Sequence[Message]) -> Reply:
+        reply = output.play(engine.stream(messages, options), show_answer=live, markdown=False)
+        answers.append(reply.answer)
+        return reply
+
     try:
-        found = read(reply)
-    except AnswerError as error:
-        if reply.finish.reason == "length":
-            return reply, None
-        if engine.can_mask:
-            if not live:
-                output.raw(reply.answer)
-            raise
-        output.note(f"{error.message} Asking once more.")
-        reply = output.play(engine.stream(structured.repair(asked, reply.answer, error), options), show_answer=False)
-        try:
-            found = read(reply)
-        except AnswerError:
-            if reply.finish.reason == "length":
-                return reply, None
-            output.raw(reply.answer)
-            raise
+        reply, found = read_or_ask_again(ask, asked, read, can_mask=engine.can_mask, tell=output.note)
+    except AnswerError:
+        if answers and not live:
+            output.raw(answers[-1])
+        raise
     if show_answer and not live:
         output.text(reply.answer)
     return reply, found

@@ -10,11 +10,11 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ernie_cli.cli.engine import room_of
-from ernie_cli.errors import AnswerError, InputError
+from ernie_cli.errors import AnswerError
 from ernie_cli.tasks import pages as task
 from ernie_cli.tasks.pages import Sheet
 from ernie_cli.tasks.results import PageInfo
-from ernie_cli.tasks.sourced import with_sources
+from ernie_cli.tasks.sourced import stamped, with_sources
 from ernie_cli.tasks.sums import sum_problems
 
 if TYPE_CHECKING:
@@ -42,9 +42,14 @@ class WholeDocument:
     def answer(self, document: Document) -> None:
         """The answer about a document, and where it goes."""
         run = self._run
-        if self._wanted.source and self._schema is not None:
+        # Of one page the model need not say which it is.
+        known = document.numbers[0] or 1 if len(document.numbers) == 1 else None
+        if self._wanted.source and self._schema is not None and known is None:
             self._schema = with_sources(self._schema, max(number or 1 for number in document.numbers))
-        reply, data, parts = self._asked(document)
+        asked = self._asked(document)
+        if asked is None:  # each page has told why
+            return
+        reply, data, parts = asked
         cut = reply.finish.reason == "length"
         if cut:
             run.tally.cut_off(f"{document.name}: the answer was cut off.")
@@ -52,6 +57,8 @@ class WholeDocument:
             raise AnswerError("The model gave no answer.", "Ask again, or with another --seed or --temperature.")
         run.tally.found += bool(reply.answer)
         problems = tuple(sum_problems(data))
+        if self._wanted.source and self._schema is not None and known is not None:
+            data = stamped(data, self._schema, known)
         for problem in problems:
             run.output.note(f"{document.name}: {problem}")
         if run.common.as_json:
@@ -64,8 +71,8 @@ class WholeDocument:
         else:
             run.give(reply.answer if data is None else json.dumps(data, ensure_ascii=False))
 
-    def _asked(self, document: Document) -> tuple[Reply, Any, int]:
-        """The last reply, its data by the schema, and in how many parts the pages were read."""
+    def _asked(self, document: Document) -> tuple[Reply, Any, int] | None:
+        """The last reply, its data by the schema, and in how many parts the pages were read; None without a page."""
         wanted = task.request(self._wanted.question, self._schema)
         answers: list[tuple[str, str]] = []
         with self._run.output.pages(len(document.numbers)) as bar:
@@ -79,7 +86,7 @@ class WholeDocument:
                 reply, _ = self._ask(task.about_pages(sheets, wanted))
                 answers.append((_name(sheets), reply.answer))
         if not answers:
-            raise InputError(f"No page of {document.name} can be read.", "Open it elsewhere, and save it anew.")
+            return None
         return *self._ask(task.combining(self._wanted.question, self._short(answers), self._schema)), len(answers)
 
     def _ask(self, messages: Sequence[Message]) -> tuple[Reply, Any]:
@@ -90,13 +97,11 @@ class WholeDocument:
 
     def _sheets(self, document: Document, bar: Pages) -> Iterator[tuple[Sheet, int]]:
         """The pages as they are sent, each with the tokens it takes."""
-        for picture in self._run.pages(document, bar):
-            sheet = self._run.sheet(picture)
-            width, height = picture.image.size
-            info = PageInfo(page=picture.page, width=width, height=height, text_layer=bool(sheet.text))
-            self._infos.append(info)
-            seen = 0 if sheet.picture is None else self._room.of_picture(width, height)
-            yield sheet, seen + self._room.of_text(f"{sheet.name}: {sheet.text}") + 8
+        for page, sheet in self._run.pages(document, bar):
+            self._infos.append(page)
+            if sheet is not None:
+                seen = 0 if sheet.picture is None else self._room.of_picture(page.width, page.height)
+                yield sheet, seen + self._room.of_text(f"{sheet.name}: {sheet.text}") + 8
 
     def _short(self, answers: list[tuple[str, str]]) -> list[tuple[str, str]]:
         """The answers, each cut to its share of the room if all together are too long."""

@@ -31,7 +31,9 @@ def to_csv(placed: Sequence[Placed], *, several: bool) -> str:
     columns: list[str] = ["file", "chart"] if several else []
     rows: list[dict[str, Cell]] = []
     for one in placed:
-        names = distinct(one.chart.columns, ("file", "chart") if several else ())
+        given = distinct(one.chart.columns, ("file", "chart") if several else ())
+        # `Month` of one chart and `month` of another are one column, as readers that ignore case would have it.
+        names = [next((known for known in columns if known.lower() == name.lower()), name) for name in given]
         columns += [name for name in names if name not in columns]
         place: dict[str, Cell] = {"file": one.file, "chart": f"chart {one.at}"} if several else {}
         rows += [place | dict(zip(names, row, strict=True)) for row in one.chart.rows]
@@ -56,9 +58,10 @@ def distinct(names: Iterable[str], taken: Iterable[str] = ()) -> list[str]:
     return found
 
 
-def to_markdown(chart: Chart) -> str:
-    """The title as a heading, and the table."""
-    head = f"## {_escaped(chart.title)}\n\n" if chart.title else ""
+def to_markdown(chart: Chart, file: str = "") -> str:
+    """The title as a heading, behind the name of the file if that is given, and the table."""
+    name = ": ".join(filter(None, (file, chart.title)))
+    head = f"## {_escaped(name)}\n\n" if name else ""
     lines = [_line(chart.columns), _line(["---", *["---:"] * (len(chart.columns) - 1)])]
     return head + "\n".join([*lines, *(_line(written(row)) for row in chart.rows)]) + "\n"
 

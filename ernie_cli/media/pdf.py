@@ -72,9 +72,7 @@ class Pdf(Document):
                 return LoadedPicture(image, self.name, page=number, text=self._text(number))
             except (pypdfium2.PdfiumError, ValueError, MemoryError) as error:
                 reason = " ".join(str(error).split()).rstrip(".") or "it takes too much memory"
-                raise InputError(
-                    f"{what} cannot be drawn: {reason}.", "Open it elsewhere, and save it anew."
-                ) from error
+                raise InputError(f"{what} cannot be drawn: {reason}.", _ANEW) from error
 
     def _text(self, number: int) -> str:
         """The text layer, with what was filled into forms; empty where there is none, or where it is no text."""
@@ -103,7 +101,7 @@ def _open(stream: BinaryIO, name: str, password: str | None) -> Any:
     except pypdfium2.PdfiumError as error:
         if error.err_code == pdfium.FPDF_ERR_PASSWORD:
             what = "needs a password" if password is None else "has another password than the one given"
-            hint = "Give it with --password to ernie doc or ernie chart, or in ERNIE_PASSWORD."
+            hint = "Give it with --password, or in ERNIE_PASSWORD."
             raise LockedError(f"{name} {what}.", hint) from error
         if error.err_code == pdfium.FPDF_ERR_SECURITY:
             hint = "Open it in the program it was made for, and print it to a PDF."

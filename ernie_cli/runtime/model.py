@@ -56,7 +56,7 @@ class Model:
     @torch.inference_mode()
     def see(self, inputs: ModelInputs) -> list[Tensor]:
         """Embeddings (tokens, hidden) of each medium."""
-        room = torch.empty(0, device=self.device)
+        room = torch.empty(0, dtype=torch.float32, device=self.device)
         return [
             torch.cat([self._see(*piece, room) for piece in pieces(patches, self.patches)]) for patches in inputs.media
         ]

@@ -106,7 +106,7 @@ def _resize_as_pillow(frame: Image.Image, height: int, width: int) -> Levels:
 
 
 def _resize_as_torch(frame: Image.Image, height: int, width: int) -> Levels:
-    """As transformers' video processor does it: Pillow's to a grey level, in a quarter of the time, once torch is there."""
+    """As transformers' video processor: Pillow's to a grey level, in a quarter of the time, but only with torch."""
     if frame.size == (width, height):
         return np.asarray(frame)
     import torch

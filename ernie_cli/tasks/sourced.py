@@ -1,4 +1,4 @@
-"""Data that says on which page it stands: `source: {page}` in every object of a schema, and of its lists."""
+"""Data that says on which page it stands: `source: {page}` in every object of a schema, however deep."""
 
 from __future__ import annotations
 
@@ -31,6 +31,9 @@ def _sourced(schema: dict[str, Any], pages: int) -> dict[str, Any]:
 
 def _inside(schema: Any, pages: int) -> Any:
     inner = without_null(schema)
+    if type_of(inner) == "object":
+        found = _sourced(inner, pages)
+        return found if inner is schema else {"anyOf": [found, {"type": "null"}]}
     if type_of(inner) == "array" and type_of(without_null(inner.get("items"))) == "object":
         return {**inner, "items": _sourced(without_null(inner["items"]), pages)}
     return schema
@@ -46,4 +49,6 @@ def stamped(data: Any, schema: dict[str, Any], page: int) -> Any:
         inner = without_null(field.get("items")) if type_of(field) == "array" else None
         listed = isinstance(value, list) and type_of(inner) == "object"
         fields[name] = [stamped(one, inner or {}, page) for one in value] if listed else value
+        if type_of(field) == "object":
+            fields[name] = stamped(value, field, page)
     return {**fields, KEY: {"page": page}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -47,7 +48,7 @@ def read(answer: str, schema: dict[str, Any]) -> Any:
 
     hint = "Ask again, or with --max-tokens for a longer answer."
     try:
-        value = json.loads(answer)
+        value = json.loads(answer, parse_float=_finite, parse_constant=_finite)
     except ValueError:
         found = find_json(answer)
         if found is None or not found.complete:
@@ -58,6 +59,13 @@ def read(answer: str, schema: dict[str, Any]) -> Any:
     if error is not None:
         where = "/".join(map(str, error.absolute_path)) or "the top"
         raise AnswerError(f"The answer does not fit the schema: at {where}, {error.message}.", hint)
+    return value
+
+
+def _finite(digits: str) -> float:
+    """A number that JSON can say again: 1e999 would come back as Infinity. Raises ValueError."""
+    if not math.isfinite(value := float(digits)):
+        raise ValueError(f"{digits} is too large")
     return value
 
 

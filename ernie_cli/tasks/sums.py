@@ -35,8 +35,8 @@ def sum_problems(data: Any, path: str = "") -> list[str]:
 
 
 def _figures(data: dict[str, Any]) -> Figures:
-    """The numbers of an object by their plain names."""
-    numbers = {name: value for name, value in data.items() if isinstance(value, int | float)}
+    """The numbers of an object by their plain names, but for those that no bill has and a float cannot hold."""
+    numbers = {name: value for name, value in data.items() if isinstance(value, int | float) and abs(value) < 1e300}
     return {_plain(name): float(value) for name, value in numbers.items() if not isinstance(value, bool)}
 
 

@@ -235,7 +235,10 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="put the figures into docs/")
     options = parser.parse_args()
     jobs = list(JOBS) if options.job == "all" else [options.job]
-    figures = {job: evaluate(job, options.model, options.precision, options.processes, options.limit) for job in jobs}
+    told = "" if options.precision == "auto" else f", {options.precision}"
+    figures = {
+        job + told: evaluate(job, options.model, options.precision, options.processes, options.limit) for job in jobs
+    }
     print(json.dumps(figures, indent=2))
     if options.write:
         write(figures)

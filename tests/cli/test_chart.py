@@ -54,6 +54,19 @@ def test_markdown(ernie: Ernie, fake: FakeEngine, picture: Path) -> None:
     assert printed.startswith("## Sales\n\n| quarter | units (kEUR) |\n")
 
 
+def test_markdown_of_several_pictures_says_which(ernie: Ernie, fake: FakeEngine, picture: Path) -> None:
+    plain = {**SALES, "title": None}
+    answers(fake, [plain, RAIN], [SALES])
+    printed = ernie("chart", picture, picture, "-f", "markdown").stdout
+    assert [line for line in printed.splitlines() if line.startswith("##")] == [
+        f"## {picture}",
+        f"## {picture}",
+        f"## {picture}: Sales",
+    ]
+    answers(fake, [plain, RAIN])
+    assert "| Q2 | 30 |\n\n| month |" in ernie("chart", picture, "-f", "markdown").stdout
+
+
 def test_rows_of_several_pictures_say_which(ernie: Ernie, fake: FakeEngine, picture: Path, tmp_path: Path) -> None:
     answers(fake, [SALES], [SALES, RAIN])
     other = tmp_path / "other.png"

@@ -111,6 +111,29 @@ def test_a_password(ernie: Ernie, fake: FakeEngine, tmp_path: Path) -> None:
     assert ernie("doc", path, "--password", "sesame").stdout == "<!-- page 1 -->\n\na\n\n"
 
 
+def test_pages_of_several_documents_say_whose_they_are(
+    ernie: Ernie, fake: FakeEngine, report: Path, picture: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "b--c.pdf"
+    other.write_bytes(paper.printed("Four"))
+    answers(fake, "a", "b", "c")
+    printed = ernie("doc", f"{report}#1", other, picture).stdout
+    first, second, third = (f"<!-- {name} -->\n\n" for name in (report, tmp_path / "b- -c.pdf", picture))
+    assert printed.startswith(f"{first}<!-- page 1 -->\n\na\n\n{second}<!-- page 1 -->\n\nb\n\n{third}")
+
+
+@pytest.mark.parametrize("extra", [["--dry-run"], []])
+def test_a_document_that_fails_beside_others_is_counted(
+    ernie: Ernie, fake: FakeEngine, report: Path, tmp_path: Path, extra: list[str]
+) -> None:
+    broken = tmp_path / "broken.pdf"
+    broken.write_bytes(b"%PDF-1.4 and no more")
+    answers(fake, "a")
+    result = ernie("doc", f"{report}#1", broken, *extra)
+    assert result.exit_code == 8
+    assert "1 of 2 inputs failed." in result.stderr
+
+
 # ------------------------------------------------------------------------------------------------ data
 
 BILL = '{"total": 33, "items": [{"name": "pen", "price": 2.5}, {"name": "ink", "price": 30}]}'
@@ -145,6 +168,21 @@ def test_a_document_is_asked_for_its_sources(ernie: Ernie, fake: FakeEngine, rep
     assert schema["properties"]["source"]["properties"]["page"]["maximum"] == 3
 
 
+def test_of_one_page_the_source_is_known(ernie: Ernie, fake: FakeEngine, report: Path) -> None:
+    answers(fake, BILL)
+    found = json.loads(ernie("doc", f"{report}#3", "--schema", FORM, "--source").stdout)
+    assert (found["source"], found["items"][0]["source"]) == ({"page": 3}, {"page": 3})
+
+
+@pytest.mark.parametrize("extra", [[], ["--per-page"]])
+def test_a_source_of_the_schemas_own_is_not_written_over(
+    ernie: Ernie, fake: FakeEngine, report: Path, extra: list[str]
+) -> None:
+    result = ernie("doc", report, "--schema", "title, source", "--source", *extra)
+    assert (result.exit_code, fake.asked) == (2, fake.asked[:0])
+    assert "has a field source of its own" in result.stderr
+
+
 # ------------------------------------------------------------------------------------------------ questions
 
 
@@ -166,6 +204,25 @@ def test_pages_that_do_not_fit_are_read_in_parts(
     assert (found["answer"], found["notes"]) == ("all of it", ["The pages were read in 2 parts."])
     assert "Only 2 pages fit into one conversation" in result.stderr
     assert "Page 1 to 2:\nfirst part\n\nPage 3:\nsecond part" in texts(fake, 2)[0]
+
+
+def test_pages_that_cannot_be_sent_are_told_and_the_others_asked_about(
+    ernie: Ernie, fake: FakeEngine, report: Path, tmp_path: Path
+) -> None:
+    report.write_bytes(paper.printed("One", "", "Three"))
+    answers(fake, "In May.")
+    result = ernie("doc", report, "When?", "--text-layer", "only", "--json")
+    assert result.exit_code == 8
+    assert "1 of 3 inputs failed." in result.stderr
+    errors = [page["error"] for page in json.loads(result.stdout)["pages"]]
+    assert [error is None for error in errors] == [True, False, True]
+
+
+def test_a_document_without_a_page_to_send_is_not_asked_about(ernie: Ernie, fake: FakeEngine, report: Path) -> None:
+    report.write_bytes(paper.printed("", ""))
+    result = ernie("doc", report, "When?", "--text-layer", "only")
+    assert (result.exit_code, result.stdout, fake.asked) == (8, "", [])
+    assert "2 of 2 inputs failed." in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -221,6 +278,7 @@ def test_a_folder_is_of_one_document_and_one_way_to_read_it(
     other = ernie("doc", report, "-o", out, "--resume", "--text-layer", "never")
     assert other.exit_code == 2
     assert "another text_layer" in other.stderr
+    assert "another max_pixels" in ernie("doc", report, "-o", out, "--resume", "--max-pixels", "7840").stderr
     report.write_bytes(paper.printed("Four", "Five"))
     assert "another document" in ernie("doc", report, "-o", out, "--resume").stderr
 

@@ -149,6 +149,9 @@ def test_an_engine_that_cannot_mask_is_asked_once_more(ernie: Ernie, fake: FakeE
     result = ernie("ground", street, "red car")
     assert (result.exit_code, len(json.loads(result.stdout)["boxes"]), len(fake.asked)) == (0, 1, 2)
     assert "Asking once more." in result.stderr
+    usage = FINISH.usage + FINISH.usage
+    fake.queue = [[Answer("I like cars."), FINISH], [Answer(f"[{CAR}]"), FINISH]]
+    assert json.loads(ernie("ground", street, "red car").stdout)["usage"]["prompt_tokens"] == usage.prompt_tokens
     says(fake, "I like cars.", "Red ones.")
     result = ernie("ground", street, "red car")
     assert (result.exit_code, result.stdout) == (5, "")

@@ -97,14 +97,33 @@ def test_a_lying_header_is_told(folder: Path) -> None:
     assert note == "mpeg4.avi ends after 7.20 s, and its header promises 72.00 s."
 
 
-def test_what_an_edit_list_hides_is_not_there(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("first", "count", "time", "options"),
+    [
+        (48, 100, constant(25), {}),  # from a key frame on
+        (50, 100, constant(25), {}),
+        (50, 100, constant(25), {"codec_options": {"bf": "0"}}),
+        (59, 121, constant(25), {}),  # to the end
+        (0, 77, constant(25), {}),
+        (13, 1, constant(25), {}),
+        (31, 120, variable, {}),
+        (50, 100, constant(25), {"turn": 90}),
+    ],
+)
+def test_what_an_edit_list_hides_is_not_there(
+    tmp_path: Path, first: int, count: int, time: Callable[[int], float], options: dict[str, Any]
+) -> None:
     path = tmp_path / "edited.mp4"
-    write_clip(path, [place / 25 for place in range(COUNT)])
-    set_edit(path, 2.0, 4.0)
+    write_clip(path, [time(place) for place in range(COUNT + 1)], **options)
+    if "turn" in options:
+        set_rotation(path, options["turn"])
+    set_edit(path, time(first), time(first + count) - time(first))
     index = footage.read_index(path, "edited.mp4", Limits())
-    assert np.allclose(index.times, [place / 25 for place in range(100)])
-    found = list(footage.read_frames(path, "edited.mp4", index, [0, 1, 50, 99]))
-    assert [(place, number_in(frame)) for place, frame in found] == [(0, 50), (1, 51), (50, 100), (99, 149)]
+    shown = range(first, first + count)
+    assert np.allclose(index.times, [time(place) - time(first) for place in shown], atol=1e-4)
+    for wanted in (range(count), range(0, count, 17)):
+        found = list(footage.read_frames(path, "edited.mp4", index, wanted))
+        assert [(place, number_in(frame)) for place, frame in found] == [(place, shown[place]) for place in wanted]
     with pytest.raises(decord_reader.Mistrusted):
         decord_reader.open_reader(path, index)
 

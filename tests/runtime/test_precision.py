@@ -253,9 +253,9 @@ def test_estimates_cover_what_is_allocated(tokens: int, piece: int, patches: int
     native.set_experts_implementation("grouped_mm")
     model = Model(Checkpoint(Path(), "wide"), native)
     if patches:
-        pixels = np.random.default_rng(0).random((patches, 588), dtype=np.float32)
+        levels = np.random.default_rng(0).integers(0, 256, (patches, 588), dtype=np.uint8)
         peak, need = (
-            allocated(lambda: model._see(pixels, (1, 32, patches // 32))),
+            allocated(lambda: model._see(levels, (1, 32, patches // 32), torch.empty(0))),
             estimate(config, "bf16", Load(0, 0, patches)),
         )
         assert peak <= need.vision <= 3 * peak

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from transformers.models.ernie4_5_vl_moe.image_processing_pil_ernie4_5_vl_moe import Ernie4_5_VLMoeImageProcessorPil
 
-from ernie_cli.runtime.vision import PICTURE_BUDGET, PixelBudget, fit, patchify_picture, patchify_video
+from ernie_cli.runtime.vision import PICTURE_BUDGET, PixelBudget, fit, normalise, patchify_picture, patchify_video
 
 SIZES = [
     *((28, 28), (56, 56), (57, 55), (64, 64), (100, 37), (37, 100), (168, 140), (224, 224), (300, 200), (333, 77)),
@@ -56,3 +57,16 @@ def test_an_odd_clip_repeats_its_last_frame() -> None:
     per_frame = patches.pixels.reshape(4, -1)
     np.testing.assert_array_equal(per_frame[2], per_frame[3])
     assert not np.array_equal(per_frame[1], per_frame[2])
+
+
+def test_pieces_are_normalised_in_the_same_room_and_as_all_at_once() -> None:
+    patches = patchify_video([picture(300, 200, "RGB", seed) for seed in range(4)])
+    assert patches.levels.dtype == np.uint8
+    room = torch.empty(0)
+    whole = normalise(torch.from_numpy(patches.levels), room).clone()
+    torch.testing.assert_close(whole, torch.from_numpy(patches.pixels), rtol=0, atol=1e-6)
+    held = room.data_ptr()
+    for start in range(0, len(patches.levels), 500):
+        piece = normalise(torch.from_numpy(patches.levels[start : start + 500]), room)
+        assert torch.equal(piece, whole[start : start + 500])
+        assert piece.data_ptr() == held
