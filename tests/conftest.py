@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from pathlib import Path
 
 import pytest
 from PIL import Image, ImageDraw
@@ -11,6 +13,8 @@ from ernie_cli.engines.local import LocalEngine
 from ernie_cli.runtime.checkpoint import NANO, Checkpoint, find
 
 os.environ.setdefault("ERNIE_CONFIG", os.devnull)
+# Scripts import each other by name, as they do when they are run.
+sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from drawn_model import bytes_read, read, shape
 from transformers import Ernie4_5_VLMoeConfig
 
 from ernie_cli.errors import ModelError
@@ -16,7 +17,7 @@ from ernie_cli.runtime.loading import load
 from ernie_cli.runtime.memory import kv_bytes
 from ernie_cli.runtime.precision import PRECISIONS, Precision
 from scripts import bench_decode
-from scripts.bench_decode import Bench, bytes_read, read, shape
+from scripts.bench_decode import Bench
 from scripts.make_fixture import make_fixture
 
 REAL = Ernie4_5_VLMoeConfig()  # transformers' defaults are the 28B's numbers: test_layouts.py

@@ -39,11 +39,11 @@ class BoxFiles:
 
     def add(self, result: GroundResult, picture: LoadedPicture) -> None:
         """One picture's result, to where it goes. Raises InputError for a place that cannot be written."""
-        self._count += 1
         things = result.boxes or result.points or ()
         self.labels += [label for label in dict.fromkeys(one.label for one in things) if label not in self.labels]
         stem = self._stem(picture)
         self._write(result, picture, stem)
+        self._count += 1
         self._seen(result, picture, stem)
 
     def close(self) -> None:
@@ -54,8 +54,9 @@ class BoxFiles:
 
             write_whole(wanted.output / "data.yaml", to_data_yaml(self.labels))
         if format in ("yolo", "labelme", "voc"):
-            files = "1 file" if self._count == 1 else f"{self._count} files"
-            self.output.note(f"{files} of annotations written to {wanted.output}.")
+            if self._count:
+                files = "1 file" if self._count == 1 else f"{self._count} files"
+                self.output.note(f"{files} of annotations written to {wanted.output}.")
         elif self._results:
             # A run in which nothing could be read writes nothing: an empty file would say "nothing found".
             self._write_one(self._whole())
@@ -165,7 +166,8 @@ class BoxFiles:
             make_folder(wanted.crop)
             for number, box in enumerate(result.boxes, 1):
                 save_picture(_cut_out(picture.image, box), wanted.crop / f"{stem}-{number:02}-{_slug(box.label)}.png")
-            self.output.note(f"{len(result.boxes)} crops written to {wanted.crop}.")
+            crops = "1 crop" if len(result.boxes) == 1 else f"{len(result.boxes)} crops"
+            self.output.note(f"{crops} written to {wanted.crop}.")
         if wanted.draw is None and not wanted.show:
             return
         from ernie_cli.draw.boxes import draw_boxes

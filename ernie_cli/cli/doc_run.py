@@ -287,8 +287,8 @@ class DocRun:
             return
         if self._rendered and self._tally.inputs > 1:
             self.output.note(self.name_of(document, page.page))  # rendered Markdown shows no marks
-        marked = page.page is not None or page.error is not None or self._several
-        self.give(as_markdown(page, marked=marked) + ("\n" if marked else ""), markdown=True)
+        marked = page.page is not None or page.error is not None
+        self.give(as_markdown(page, marked=marked) + ("\n" if marked or self._several else ""), markdown=True)
 
     def give(self, text: str, *, markdown: bool = False) -> None:
         """Text for stdout, or for the file."""

@@ -14,6 +14,7 @@ from ernie_cli.cli.looks import Looker, Sight
 from ernie_cli.cli.tally import Tally
 from ernie_cli.errors import UsageError
 from ernie_cli.tasks.ground import Box, Point
+from ernie_cli.tasks.reading import AGAIN_HINT
 
 if TYPE_CHECKING:
     from ernie_cli.cli.ground import GroundFormat
@@ -81,8 +82,7 @@ class GroundRun:
             if not self.common.dry_run:
                 files.close()
                 self._write_thoughts()
-        if not self.common.dry_run:
-            tally.end(fail_empty=fail_empty)
+        tally.end(fail_empty=fail_empty and not self.common.dry_run)
 
     def _source(self, source: Source, limits: Limits, most: int, looker: Looker, files: BoxFiles, tally: Tally) -> None:
         with opened(source, limits, self.wanted.password, self.output) as document:
@@ -115,16 +115,18 @@ class GroundRun:
         self._thoughts += filter(None, sight.gathered.thoughts)
         if sight.things is None:
             # Boxes that were never named are not "no boxes": nothing is printed that could be taken for it.
-            tally.cut_off(f"{name}: the answer was cut off before anything could be read.")
+            for note in sight.notes:
+                self.output.note(f"{name}: {note}")
+            _tell_incomplete(name, sight, tally)
             return
         result = self._result(sight, picture, looker)
         files.add(result, picture)
         for note in result.notes:
             self.output.note(f"{name}: {note}")
-        if not sight.things:
-            self.output.note(f"{name}: nothing was found.")
         if not sight.complete:
-            tally.cut_off(f"{name}: the answer was cut off; there may be more.")
+            _tell_incomplete(name, sight, tally)
+        elif not sight.things:
+            self.output.note(f"{name}: nothing was found.")
         tally.found += len(sight.things)
 
     def _result(self, sight: Sight, picture: LoadedPicture, looker: Looker) -> GroundResult:
@@ -151,3 +153,11 @@ class GroundRun:
     def _write_thoughts(self) -> None:
         if self.common.thinking_file and self._thoughts:
             write_whole(self.common.thinking_file, "\n\n".join(self._thoughts) + "\n")
+
+
+def _tell_incomplete(name: str, sight: Sight, tally: Tally) -> None:
+    """That there may be more than was found, and what may bring it."""
+    what = "the answer was cut off" if sight.tiles == 1 else "not every part of it was answered"
+    what += "; nothing could be read." if sight.things is None else "; there may be more."
+    at_limit = any(finish.reason == "length" for finish in sight.gathered.finishes)
+    tally.cut_off(f"{name}: {what}", *([] if at_limit else [AGAIN_HINT]))

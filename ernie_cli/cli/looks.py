@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Sight:
-    """What was found in a picture; None of `things` if the only answer was cut off before there was anything."""
+    """What was found in a picture; None of `things` if nothing was, and some of it was not answered to the end."""
 
     things: Sequence[Box | Point] | None
     complete: bool
@@ -81,12 +81,13 @@ class Looker:
         return Sight(reading.items, complete, reading.dropped, 1, gathered, list(reading.notes))
 
     def _tiled(self, image: Image, tiles: Sequence[tiling.Tile], side: int) -> Sight:
-        """A look at each tile and one at the whole picture, for what is larger than a tile's overlap."""
+        """A look at each tile and, for boxes larger than a tile's overlap, one at the whole picture."""
         gathered, readings = _gathered(), []
         silent = Output(self.output.style._replace(show_thinking=self._thought(), quiet=True))
         unreadable: list[AnswerError] = []
         cut = 0
-        looks = [*tiles, tiling.Tile(0, 0, *image.size)]
+        # At a glance a point cannot be told from one seen better in a tile.
+        looks = [*tiles] if self.points else [*tiles, tiling.Tile(0, 0, *image.size)]
         with self.output.ticker() as ticker:
             for number, tile in enumerate(looks, 1):
                 ticker.tell(f"Looking at part {number} of {len(looks)}")
@@ -107,16 +108,17 @@ class Looker:
         things, merged = self._merged(readings, image.size, side)
         notes += [f"{merged} seen across seams were merged."] * bool(merged)
         dropped = sum(reading.dropped for _, reading in readings)
-        return Sight(things, not (cut or unreadable), dropped, len(looks), gathered, list(dict.fromkeys(notes)))
+        complete = not (cut or unreadable)
+        # Where a part was not answered, that the others are empty does not make the picture so.
+        found = things if things or complete else None
+        return Sight(found, complete, dropped, len(looks), gathered, list(dict.fromkeys(notes)))
 
     def _merged(
         self, readings: Sequence[tuple[tiling.Tile, Reading[Box] | Reading[Point]]], size: tuple[int, int], side: int
     ) -> tuple[Sequence[Box | Point], int]:
         seen = [(tile, thing) for tile, reading in readings for thing in reading.items]
         if self.points:
-            # At a glance a point cannot be told from one seen better in a tile.
-            inner = [(tile, thing) for tile, thing in seen if isinstance(thing, Point) and tile.size != size]
-            return tiling.merge_points(inner, size)
+            return tiling.merge_points([(tile, thing) for tile, thing in seen if isinstance(thing, Point)], size)
         return tiling.merge([(tile, thing) for tile, thing in seen if isinstance(thing, Box)], size, side)
 
     # ------------------------------------------------------------------------------------------------ one answer

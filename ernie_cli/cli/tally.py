@@ -33,10 +33,10 @@ class Tally:
             told = error.message if name in error.message else f"{name}: {error.message}"
             self._output.error(ErnieError(told, error.hint))
 
-    def cut_off(self, what: str) -> None:
+    def cut_off(self, what: str, hint: str = "--max-tokens allows more.") -> None:
         """Something was cut off; what there is of it was printed."""
         self.cut += 1
-        self._output.note(f"{what} --max-tokens allows more.")
+        self._output.note(f"{what} {hint}")
 
     def end(self, *, fail_empty: bool = False) -> None:
         """Ends the command with 8, 6 or, with `fail_empty` and nothing counted in `found`, 7, if one of them is due."""

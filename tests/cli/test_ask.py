@@ -11,6 +11,7 @@ from typer.testing import Result
 
 from ernie_cli.errors import ModelError
 from ernie_cli.messages import Answer, Finish, Note, Picture, Text, Thinking, ToolCall
+from tests.media import paper
 
 from .conftest import FINISH, FakeEngine
 
@@ -171,3 +172,12 @@ def test_a_picture_without_a_question_is_a_usage_error(
 def test_standard_input_is_told_by_its_bytes(ernie: Ernie, fake: FakeEngine, picture: Path) -> None:
     assert ernie("ask", "-", "What color?", stdin=picture.read_bytes()).stdout == "red\n"
     assert isinstance(fake.asked[0][0][0].parts[0], Picture)
+
+
+def test_a_password(ernie: Ernie, fake: FakeEngine, tmp_path: Path) -> None:
+    path = tmp_path / "secret.pdf"
+    path.write_bytes(paper.printed("Secret", password="sesame"))
+    refused = ernie("ask", path, "What?")
+    assert (refused.exit_code, fake.asked) == (3, [])
+    assert "--password" in refused.stderr
+    assert ernie("ask", path, "What?", "--password", "sesame").stdout == "red\n"

@@ -93,3 +93,11 @@ def test_a_cut_off_answer_is_not_repaired(ernie: Ernie, fake: FakeEngine) -> Non
     result = ernie("ask", "q", "--schema", json.dumps(SCHEMA), "--json")
     assert result.exit_code == 6
     assert json.loads(result.stdout)["data"] is None
+
+
+def test_a_number_too_large_for_json_is_not_printed_as_infinity(ernie: Ernie, fake: FakeEngine, picture: Path) -> None:
+    fake.queue = [[Answer('{"name": "Ida", "total": 1e999}'), FINISH]]
+    printed = ernie("ask", "q", "--schema", "name, total number", "--json").stdout
+    assert json.loads(printed)["data"] == {"name": "Ida", "total": None}
+    fake.queue = [[Answer('{"total": 1e999}'), FINISH]]
+    assert ernie("doc", picture, "--schema", "total number").stdout == '{"total": null}\n'

@@ -30,6 +30,12 @@ def test_rows_of_several_say_where_they_are_from() -> None:
     }  # fmt: skip
 
 
+def test_columns_that_differ_only_in_case_are_one() -> None:
+    shouted = Chart(type="bar", title="", columns=("Quarter", "UNITS"), rows=(("Q3", 1),))
+    rows = list(csv.reader(io.StringIO(to_csv([PLACED[0], Placed("c.png", 1, shouted)], several=True))))
+    assert (rows[0], rows[-1]) == (["file", "chart", "quarter", "units"], ["c.png", "chart 1", "Q3", "1"])
+
+
 def test_names_are_all_different() -> None:
     assert distinct(["a", "A", "", " ", "a 2", "x\ny"]) == ["a", "A 2", "column", "column 2", "a 2 2", "x y"]
     assert distinct(["File", "b"], ("file", "chart")) == ["File 2", "b"]

@@ -80,14 +80,16 @@ def test_the_combining_turn_holds_the_answers_and_the_question() -> None:
 
 
 def test_data_with_sources_fits_the_schema_that_asks_for_them() -> None:
-    schema = parse_short("total number, items[name, price number], tags[]")
+    schema = parse_short("total number, items[name, price number], tags[], to{city, at{day}}")
     sourced = with_sources(schema, 7)
-    data = {"total": 1, "items": [{"name": "pen", "price": 1}], "tags": ["a"]}
+    to = {"city": "Ulm", "at": None}
+    data = {"total": 1, "items": [{"name": "pen", "price": 1}], "tags": ["a"], "to": to}
     found = stamped(data, schema, 3)
     assert found == {
         "total": 1,
         "items": [{"name": "pen", "price": 1, "source": {"page": 3}}],
         "tags": ["a"],
+        "to": {**to, "source": {"page": 3}},
         "source": {"page": 3},
     }
     jsonschema.validate(found, sourced)
@@ -95,7 +97,9 @@ def test_data_with_sources_fits_the_schema_that_asks_for_them() -> None:
         jsonschema.validate(stamped(data, schema, 8), sourced)
 
 
-@pytest.mark.parametrize("schema", [{"type": "array"}, parse_short("source"), parse_short("items[source, price]")])
+@pytest.mark.parametrize(
+    "schema", [{"type": "array"}, parse_short("source"), parse_short("items[source, price]"), parse_short("to{source}")]
+)
 def test_sources_that_cannot_be_had(schema: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
         with_sources(schema, 2)

@@ -49,3 +49,8 @@ def test_sums_inside_are_checked_too() -> None:
     assert sum_problems({"bills": [{"total": 32.5, "items": PENS}, {"total": 3, "items": PENS}]}) == [
         "bills[1].items add up to 32.50, but bills[1].total is 3."
     ]
+
+
+@pytest.mark.parametrize("much", [10**400, float("inf")])
+def test_a_number_that_is_none_of_a_bill_is_not_checked(much: float) -> None:
+    assert sum_problems({"total": much, "items": PENS}) == []
