@@ -64,8 +64,9 @@ def ours(frames: Sequence[Image.Image], fps: float) -> Iterator[np.ndarray[Any, 
     for at, image in enumerate(frames):
         draw_clock(image, at / fps)
     room = torch.empty(0)
-    for levels, _ in pieces(patchify_video(frames)):
-        yield normalise(torch.from_numpy(levels), room).numpy()
+    patches = patchify_video(frames)
+    for which, _ in pieces(patches):
+        yield normalise(torch.from_numpy(patches.levels(which)), room).numpy()
 
 
 def joined(made: Iterator[np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:

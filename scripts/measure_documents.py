@@ -1,8 +1,9 @@
 """How well ernie-nano reads charts and forms through the commands: `python scripts/measure_documents.py`.
 
 Charts and pages are drawn from held-out seeds, written as PNG, and read by `ernie chart` and `ernie doc` in this
-process, with everything a user's run goes through but the start of the interpreter. Every CSV must parse with the
-columns and rows that the JSON of the same run has. What is scored is `scripts/nano/data/scores.py`'s, for the answers
+process, with everything a user's run goes through but the start of the interpreter. `csv_parses` is the share of the
+charts that were read whose CSV comes back with the columns and rows it was written from; what gave no table is counted
+by itself. What is scored is `scripts/nano/data/scores.py`'s, for the answers
 as the commands understood them.
 """
 
@@ -52,7 +53,7 @@ def csv_parses(charts: list[Chart], file: str) -> bool:
 
 def charts(count: int, folder: Path) -> dict[str, Any]:
     """Cells right, and how the commands ended, on `count` charts."""
-    sums, codes, parsed = Counter[str](), Counter[int](), 0
+    sums, codes = Counter[str](), Counter[int]()
     for seed in range(HELD_OUT, HELD_OUT + count):
         random = Random(seed)
         chart = draw_chart(random, random.randint(5, 8) * 28, random.randint(5, 8) * 28)
@@ -62,16 +63,19 @@ def charts(count: int, folder: Path) -> dict[str, Any]:
         code, printed = run("chart", str(path), "--json")
         codes[code] += 1
         found = json.loads(printed)["charts"] if printed else []
-        parsed += csv_parses([Chart(**{**one, "axes": None}) for one in found], str(path)) if found else 1
+        if found:
+            sums["tables"] += 1
+            sums["parsed"] += csv_parses([Chart(**{**one, "axes": None}) for one in found], str(path))
         given = [{**one, "title": one["title"] or None} for one in found]
         sums.update(score_chart(expected, json.dumps(given), chart.span))
     return {
         "charts": count,
-        "csv_parses": parsed,
+        "without_a_table": count - sums["tables"],
+        "csv_parses": round(sums["parsed"] / sums["tables"], 4) if sums["tables"] else None,
         "cells_right": round(sums["right"] / sums["cells"], 4),
         "titles_right": round(sums["title"] / count, 4),
         "types_right": round(sums["type"] / count, 4),
-        "readable": sums["readable"] / count,
+        "readable": round(sums["readable"] / count, 4),
         "exit_codes": dict(codes),
     }
 

@@ -32,11 +32,15 @@ def main() -> None:
         # On some build services typer colours its help even where nobody can see colours.
         os.environ.setdefault("_TYPER_FORCE_DISABLE_TERMINAL", "1")
     named = sys.argv[1:2]
-    build_app(named if set(named) & set(COMMANDS) else COMMANDS)()
+    listed = bool(set(named) & {"--help", "-h"})
+    build_app(named if set(named) & set(COMMANDS) else COMMANDS, listed=listed)()
 
 
-def build_app(names: Iterable[str] = COMMANDS) -> typer.Typer:
-    """The program with the commands of these names: the one that is run is all it needs, and starts the sooner."""
+def build_app(names: Iterable[str] = COMMANDS, *, listed: bool = False) -> typer.Typer:
+    """The program with the commands of these names: the one that is run is all it needs, and starts the sooner.
+
+    With `listed` they can only be listed: none gets its options, of which there are hundreds.
+    """
     app = typer.Typer(
         name="ernie",
         no_args_is_help=True,
@@ -46,16 +50,22 @@ def build_app(names: Iterable[str] = COMMANDS) -> typer.Typer:
     )
     app.callback()(guarded(root, starting=True))
     for name in names:
-        _register(app, name)
+        _register(app, name, listed=listed)
     return app
 
 
-def _register(app: typer.Typer, name: str) -> None:
+def _register(app: typer.Typer, name: str, *, listed: bool) -> None:
     module = import_module(f"ernie_cli.cli.{name}")
     command = getattr(module, name)
+    inner: dict[str, Callable[..., None]] = getattr(module, "COMMANDS", {})
+    if listed:
+        if inner:
+            app.add_typer(typer.Typer(help=command.__doc__), name=name)
+        else:
+            app.command(name, help=command.__doc__)(lambda: None)
+        return
     if "common" in inspect.signature(command).parameters:
         command = with_common(command)
-    inner: dict[str, Callable[..., None]] = getattr(module, "COMMANDS", {})
     if not inner:
         app.command(name)(guarded(command))
         return

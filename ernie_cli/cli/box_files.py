@@ -30,7 +30,9 @@ class BoxFiles:
         self.several = False  # whether rows have to say which picture they are about
         self._results: list[GroundResult] = []
         self._count = 0
+        self._headed = False  # whether the names of the columns were printed
         self._stems: set[str] = set()
+        self._pointless = False  # whether it was told that an annotation points at no picture
         formats: dict[str, Callable[[GroundResult, LoadedPicture, str], None]] = {
             **{"text": self._text, "json": self._json, "jsonl": self._json, "csv": self._csv, "coco": self._keep},
             **{"yolo": self._yolo, "labelme": self._labelme, "voc": self._voc},
@@ -102,7 +104,7 @@ class BoxFiles:
 
         if self.wanted.output is not None:
             self._results.append(result)
-        elif rows := to_csv(result, header=self._count == 1):
+        elif rows := to_csv(result, header=self._count == 0):
             self.output.text(rows.rstrip("\n"))
 
     def _text(self, result: GroundResult, picture: LoadedPicture, stem: str) -> None:
@@ -111,14 +113,15 @@ class BoxFiles:
             return
         names = ["label", "x", "y"] if self.wanted.points else ["label", "x1", "y1", "x2", "y2"]
         names = ["picture", *names] if self.several else names
-        headed = self._count == 1 and self.output.stdout_is_terminal
         if rows := self._rows(result, many=self.several):
+            headed = self.output.stdout_is_terminal and not self._headed
             self.output.table(names if headed else [""] * len(names), rows)
+            self._headed = True
 
     def _rows(self, result: GroundResult, *, many: bool) -> list[list[str]]:
         first = [_file_name(result)] if many else []
-        boxes = [[*first, one.label, *map(_plain, one.box)] for one in result.boxes or ()]
-        return boxes + [[*first, one.label, *map(_plain, one.point)] for one in result.points or ()]
+        boxes = [[*first, _line(one.label), *map(_plain, one.box)] for one in result.boxes or ()]
+        return boxes + [[*first, _line(one.label), *map(_plain, one.point)] for one in result.points or ()]
 
     # ------------------------------------------------------------------------------------------- folders
 
@@ -147,7 +150,13 @@ class BoxFiles:
             self._put("", f"{stem}.png", picture.image)
             return f"{stem}.png"
         still = picture.page is None and picture.time_s is None and os.path.isfile(picture.name)
-        return os.path.relpath(picture.name, folder).replace(os.sep, "/") if still else picture.name
+        if still:
+            return os.path.relpath(picture.name, folder).replace(os.sep, "/")
+        if not self._pointless:
+            self._pointless = True
+            name = _placed(picture.name, picture.page, picture.time_s)
+            self.output.note(f"{name} is no picture file to point at; --with-pictures writes one.")
+        return picture.name
 
     def _put(self, inner: str, name: str, content: Any) -> None:
         assert self.wanted.output is not None
@@ -189,10 +198,14 @@ class BoxFiles:
         self.output.note(f"Drawn to {place}.")
 
     def _stem(self, picture: LoadedPicture) -> str:
-        """A name for a picture's files that no other one of this run has."""
+        """A name for a picture's files that no other one of this run has: the picture's own, if it is a file.
+
+        Tools pair pictures and annotations by name.
+        """
         part = f"-p{picture.page}" if picture.page is not None else ""
         part += f"-{picture.time_s:.2f}s" if picture.time_s is not None else ""
-        stem = plain = (_slug(Path(picture.name).stem) or "picture") + part
+        name = Path(picture.name).stem if os.path.isfile(picture.name) else _slug(_last(picture.name))
+        stem = plain = (name or "picture") + part
         number = 1
         while stem in self._stems:
             number += 1
@@ -208,13 +221,26 @@ def _cut_out(image: Image, box: Box) -> Image:
 
 
 def _file_name(result: GroundResult) -> str:
-    seen = result.input
-    part = f"#{seen.page}" if seen.page is not None else f"#t={seen.time_s:g}" if seen.time_s is not None else ""
-    return seen.path + part
+    return _placed(result.input.path, result.input.page, result.input.time_s)
+
+
+def _placed(name: str, page: int | None, time_s: float | None) -> str:
+    """A picture's name with the page or the time it is from, as an input is written."""
+    return name + (f"#{page}" if page is not None else f"#t={time_s:g}" if time_s is not None else "")
+
+
+def _line(label: str) -> str:
+    """A label that breaks neither lines nor columns."""
+    return " ".join(label.split())
 
 
 def _plain(number: float) -> str:
     return f"{number:g}" if number < 1e5 else f"{number:.1f}"
+
+
+def _last(name: str) -> str:
+    """The last part of an address without its ending; what stands before the brackets in "the data URL (image/png)"."""
+    return Path(re.split(r"[?]| \(", name)[0]).stem
 
 
 def _slug(text: str) -> str:

@@ -82,12 +82,12 @@ class ClipRun:
             self.out.notes(clip.notes)
             self.out.segments(clip, result)
             return True, len(result.cuts)
-        from ernie_cli.cli.engine import FrameRules
+        from ernie_cli.cli.engine import frame_rules
         from ernie_cli.media.clips import read_sample
         from ernie_cli.media.sampling import Sampling
 
-        rules = checked_rules(FrameRules(), self.wanted.fps, self.wanted.max_frames)
-        sample = read_sample(clip, clip.span, Sampling(rules.fps, rules.least, rules.most))
+        rules = checked_rules(frame_rules(None, self.common), self.wanted.fps, self.wanted.max_frames)
+        sample = read_sample(clip, clip.span, Sampling(rules.fps, rules.least, rules.most), fit=rules.fit)
         self.out.notes(clip.notes)
         self.out.sample(clip, sample)
         return True, len(sample.frames)

@@ -65,19 +65,22 @@ class FrameRules:
     folder: Path | None = None
 
 
-def frame_rules(engine: Engine, common: Common) -> FrameRules:
-    """The rules of the engine's checkpoint; Baidu's where it has none of its own."""
+def frame_rules(engine: Engine | None, common: Common) -> FrameRules:
+    """The rules of the engine's checkpoint; Baidu's where it has none of its own, or there is no engine."""
     from ernie_cli.engines.local import LocalEngine
+    from ernie_cli.runtime.vision import FRAME_BUDGET, PixelBudget, fit
 
-    if not isinstance(engine, LocalEngine):
-        return FrameRules()
-    from ernie_cli.runtime.vision import PixelBudget, fit
-
-    fps, least, most = engine.checkpoint.frame_sampling
-    budget, cap = engine.checkpoint.budgets[1], common.max_pixels
+    checkpoint = engine.checkpoint if isinstance(engine, LocalEngine) else None
+    budget, cap = checkpoint.budgets[1] if checkpoint else FRAME_BUDGET, common.max_pixels
     if cap is not None:
         budget = PixelBudget(min(budget.least, cap), min(budget.most, cap))
-    return FrameRules(fps, least, most, lambda height, width: fit(height, width, budget), engine.checkpoint.folder)
+
+    def fitted(height: int, width: int) -> tuple[int, int]:
+        return fit(height, width, budget)
+
+    if checkpoint is None:
+        return FrameRules(fit=fitted)
+    return FrameRules(*checkpoint.frame_sampling, fitted, checkpoint.folder)
 
 
 def options_of(common: Common, schema: dict[str, Any] | None = None) -> Options:

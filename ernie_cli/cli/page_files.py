@@ -1,7 +1,7 @@
 """Pages as files of a folder, each written whole as soon as it is done, so that a run can go on where one ended.
 
 A folder belongs to one document and one way of reading it; what these were is in its `ernie-doc.json`. A page that
-failed leaves no file, and is tried again.
+failed leaves no file, and is tried again; so is one that was cut off, once `max_tokens` allows more.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ernie_cli.tasks.results import PageInfo
 if TYPE_CHECKING:
     from ernie_cli.media import Limits, Source
 
-ABOUT = "ernie-doc.json"
+ABOUT, TOKENS = "ernie-doc.json", "max_tokens"
 _MARK = re.compile(r"<!-- page (?:\d+|\?)(?P<cut>, cut off)? -->\n\n?")
 _CHUNK = 1 << 20
 
@@ -63,13 +63,24 @@ class PageFolder:
             raise InputError(f"{self.folder} cannot be used: {failed}.", "Choose another folder.") from failed
         if before is not None and not resume:
             raise UsageError(f"{self.folder} holds pages already.", "Go on with --resume, or choose another folder.")
-        if before is not None and before != about:
-            differs = ", ".join(sorted(name for name in about if before.get(name) != about[name]))
+        if before is not None:
+            differs = ", ".join(sorted(name for name in about if name != TOKENS and before.get(name) != about[name]))
             hint = "Give the same again, or choose another folder."
-            raise UsageError(f"The pages in {self.folder} were made with another {differs}.", hint)
+            if differs:
+                raise UsageError(f"The pages in {self.folder} were made with another {differs}.", hint)
+            self._forget_cut(before.get(TOKENS), about[TOKENS])
         for left in self.folder.glob(".page-*"):  # of a run that was killed while it wrote
             left.unlink(missing_ok=True)
         write_whole(place, json.dumps(about, indent=2, sort_keys=True) + "\n")
+
+    def _forget_cut(self, before: int | None, now: int | None) -> None:
+        """Removes the pages that were cut off at `before` tokens, if there may be more of them now (None: any)."""
+        if before is None or (now is not None and now <= before):
+            return
+        for place in self.folder.glob(f"page-*{self._suffix}"):
+            page = self.done(int(place.stem.removeprefix("page-")))
+            if page is not None and not page.complete:
+                place.unlink(missing_ok=True)
 
     def _place(self, number: int | None) -> Path:
         return self.folder / f"page-{number or 1:04}{self._suffix}"

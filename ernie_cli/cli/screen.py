@@ -11,6 +11,7 @@ import os
 import re
 import sys
 import time
+from functools import cache
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
@@ -54,8 +55,12 @@ def kind_of(variables: dict[str, str], said: str) -> Kind:
     return "sixel" if attributes and "4" in attributes[1].split(";") else "blocks"
 
 
+@cache
 def _asked() -> str:
-    """What the terminal says of itself; "" if it cannot be asked, or says nothing in time."""
+    """What the terminal says of itself; "" if it cannot be asked, or says nothing in time.
+
+    It is asked once: the next picture need not wait for it, and keys that were typed meanwhile are not taken.
+    """
     try:
         import termios
         import tty
@@ -64,6 +69,9 @@ def _asked() -> str:
     try:
         with open("/dev/tty", "rb+", buffering=0) as terminal:
             number = terminal.fileno()
+            # A job in the background would be stopped for asking.
+            if os.tcgetpgrp(number) != os.getpgrp():
+                return ""
             before = termios.tcgetattr(number)
             try:
                 tty.setcbreak(number, termios.TCSAFLUSH)

@@ -240,12 +240,13 @@ def _with_legend(image: Image.Image, colors: dict[str, Color]) -> Image.Image:
     gap, places, x, y = face.size // 2, [], 0.0, float(image.height)
     for text, color in texts.items():
         width, height = _plate_size(text, face)
-        if x and x + gap + width > image.width:
+        if x and x + 2 * gap + width > image.width:
             x, y = 0.0, y + gap + height
         rect = (x + gap, y + gap, x + gap + width, y + gap + height)
         places.append(_Plate(rect, text, rect, color))
         x = rect[2]
-    whole = Pillow.new("RGB", (image.width, math.ceil(places[-1].rect[3] + gap)), "white")
+    width = max(image.width, *(math.ceil(plate.rect[2] + gap) for plate in places))
+    whole = Pillow.new("RGB", (width, math.ceil(places[-1].rect[3] + gap)), "white")
     whole.paste(image)
     pen = ImageDraw.Draw(whole)
     for plate in places:

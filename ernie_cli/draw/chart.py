@@ -95,7 +95,8 @@ def _pie(axis: Any, labels: list[str], values: list[float]) -> None:
 def _on_axes(axis: Any, labels: list[str], series: dict[str, list[float]], kind: str, below: str) -> None:
     lines = any(word in kind for word in ("line", "area", "curve"))
     dots = "scatter" in kind
-    places = range(len(labels))
+    measured = _measured(labels) if dots else None
+    places = measured or [float(at) for at in range(len(labels))]
     room = len(labels) * len(series) <= MOST_WRITTEN
     for at, (name, values) in enumerate(series.items()):
         if lines or dots:
@@ -108,12 +109,8 @@ def _on_axes(axis: Any, labels: list[str], series: dict[str, list[float]], kind:
             if not math.isnan(value):
                 above = {"xytext": (0, 4), "textcoords": "offset points"}
                 axis.annotate(f"{value:g}", (place, value), ha="center", va="bottom", fontsize="small", **above)
-    across = axis.get_window_extent().width / (DPI / 5)  # so many names stand side by side when turned
-    every = max(1, math.ceil(len(labels) / min(MOST_WRITTEN, max(across, 1))))
-    crowded = sum(map(len, labels[::every])) * 8 > axis.get_window_extent().width
-    axis.set_xticks(
-        list(places)[::every], labels[::every], rotation=45 if crowded else 0, ha="right" if crowded else "center"
-    )
+    if measured is None:
+        _name(axis, places, labels)
     axis.set_xlabel(below)
     axis.margins(y=0.1)
     if not any(value < 0 for values in series.values() for value in values):
@@ -122,3 +119,21 @@ def _on_axes(axis: Any, labels: list[str], series: dict[str, list[float]], kind:
         axis.legend()
     else:
         axis.set_ylabel(next(iter(series)))
+
+
+def _measured(labels: Sequence[str]) -> list[float] | None:
+    """Where the points of a scatter plot stand, if all their names are numbers."""
+    from ernie_cli.tasks.chart import number
+
+    values = [_value(number(label)) for label in labels]
+    return None if any(map(math.isnan, values)) else values
+
+
+def _name(axis: Any, places: Sequence[float], labels: Sequence[str]) -> None:
+    """As many names below an axis as there is room for."""
+    across = axis.get_window_extent().width / (DPI / 5)  # so many names stand side by side when turned
+    every = max(1, math.ceil(len(labels) / min(MOST_WRITTEN, max(across, 1))))
+    crowded = sum(map(len, labels[::every])) * 8 > axis.get_window_extent().width
+    axis.set_xticks(
+        places[::every], labels[::every], rotation=45 if crowded else 0, ha="right" if crowded else "center"
+    )

@@ -5,6 +5,7 @@ The model is loaded when it is first asked something: what it is asked decides w
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -173,7 +174,7 @@ def load_of(inputs: ModelInputs, max_tokens: int) -> Load:
     from ernie_cli.runtime.model import pieces
 
     prompt = len(inputs.ids)
-    seen = [len(pixels) for patches in inputs.media for pixels, _ in pieces(patches)]
+    seen = [math.prod(grid) for patches in inputs.media for _, grid in pieces(patches)]
     return Load(prompt + max_tokens, prompt, max(seen, default=0))
 
 

@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from ernie_cli.errors import InputError
 from ernie_cli.media import decord_reader, footage, stills
+from ernie_cli.media.container import DAMAGED, Damage, Origin
+from ernie_cli.media.frame_index import Index, read_index
 from ernie_cli.media.kinds import SNIFF_BYTES, Kind, sniff
 from ernie_cli.media.sampling import EPSILON, Sampling, Span, choose
 
@@ -54,8 +56,8 @@ class Clip:
     rate: float
     span: Span
     read: Read
-    file: footage.Origin | None = None
-    index: footage.Index | None = None
+    file: Origin | None = None
+    index: Index | None = None
     read_small: ReadSmall | None = None
     reader: str = ""
     notes: list[str] = field(default_factory=list)
@@ -123,8 +125,8 @@ def _animation(source: Source, limits: Limits) -> Clip:
     return Clip(source.name, found.times, found.last_s, found.size, len(found.times) / duration_s, span, read)
 
 
-def _video(source: Source, origin: footage.Origin, limits: Limits) -> Clip:
-    index = footage.read_index(origin, source.name, limits)
+def _video(source: Source, origin: Origin, limits: Limits) -> Clip:
+    index = read_index(origin, source.name, limits)
     size = index.size if index.turn % 180 == 0 else (index.size[1], index.size[0])
     span = parse_span(source.part, index.duration_s, source.name)
     clip = Clip(
@@ -136,9 +138,7 @@ def _video(source: Source, origin: footage.Origin, limits: Limits) -> Clip:
     return clip
 
 
-def _read_video(
-    clip: Clip, index: footage.Index, origin: footage.Origin, wanted: Sequence[int]
-) -> Iterator[tuple[int, Image.Image]]:
+def _read_video(clip: Clip, index: Index, origin: Origin, wanted: Sequence[int]) -> Iterator[tuple[int, Image.Image]]:
     """Through decord where it can be trusted, and from where it fails on, through PyAV."""
     done = 0
     try:
@@ -151,14 +151,14 @@ def _read_video(
             done += 1
     except decord_reader.Mistrusted as why:
         clip.reader = f"PyAV: {why}"
-        damage, rest, last = footage.Damage(), list(wanted)[done:], -1
+        damage, rest, last = Damage(), list(wanted)[done:], -1
         for place, image in footage.read_frames(origin, clip.name, index, rest, damage):
             last = place
             yield place, image
         _note_damage(clip, damage, rest, last)
 
 
-def _note_damage(clip: Clip, damage: footage.Damage, wanted: Sequence[int], last: int) -> None:
+def _note_damage(clip: Clip, damage: Damage, wanted: Sequence[int], last: int) -> None:
     """What could not be decoded becomes a note, once."""
     told = []
     if damage.packets or damage.frames:
@@ -202,7 +202,7 @@ def frame_at(source: Source, limits: Limits) -> LoadedPicture:
     clip = open_clip([source], limits)
     for place, image in clip.read(choose(clip.times, clip.span, Sampling(1, 1, 1))[:1]):
         return LoadedPicture(image, source.name, tuple(clip.notes), time_s=clip.times[place])
-    raise InputError(f"The frame of {clip.name} at {clip.span.start_s:.2f} s cannot be decoded.", footage.DAMAGED)
+    raise InputError(f"The frame of {clip.name} at {clip.span.start_s:.2f} s cannot be decoded.", DAMAGED)
 
 
 @dataclass(frozen=True)
@@ -238,7 +238,7 @@ def read_sample(
         places.append(place)
     if not frames:
         what = f"No frame of {clip.name} from {span.start_s:.2f} to {span.end_s:.2f} s can be decoded."
-        raise InputError(what, footage.DAMAGED)
+        raise InputError(what, DAMAGED)
     times = [clip.times[place] for place in places]
     gaps = [clip.times[b] - clip.times[a] for a, b in pairwise(places) if b - a > 1]
     return Sample(frames, times, max(gaps, default=clip.interval_s))

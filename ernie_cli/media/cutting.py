@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ernie_cli.errors import InputError
-from ernie_cli.media import footage
+from ernie_cli.media.container import opened
+from ernie_cli.media.footage import upright
+from ernie_cli.media.frame_index import Index
 from ernie_cli.media.sampling import EPSILON, Span
 
 if TYPE_CHECKING:
@@ -53,7 +55,7 @@ def cut(clip: Clip, span: Span, path: Path, *, exact: bool) -> Piece:
         raise InputError(f"{clip.name} is no video file, so it cannot be cut.", "Take its --frames instead.")
     first = clip.times[max(bisect_left(clip.times, span.start_s - EPSILON), 0) if span.start_s else 0]
     span = Span(first, max(span.end_s, first + clip.interval_s))
-    with footage.opened(clip.file, clip.name) as (container, track):
+    with opened(clip.file, clip.name) as (container, track):
         try:
             with av.open(str(path), "w") as written:
                 begun = (_encode if exact else _copy)(container, track, written, clip.index, span)
@@ -70,7 +72,7 @@ def _sound(container: InputContainer) -> av.AudioStream | None:
 # ------------------------------------------------------------------------------------------------ a copy
 
 
-def _copy(container: InputContainer, track: Any, written: OutputContainer, index: footage.Index, span: Span) -> float:
+def _copy(container: InputContainer, track: Any, written: OutputContainer, index: Index, span: Span) -> float:
     """Packets from the key frame before the span; gives where it begins, in seconds.
 
     Read from the start, which costs little: after a leap some containers no longer tell when a packet is to be decoded.
@@ -100,7 +102,7 @@ def _copy(container: InputContainer, track: Any, written: OutputContainer, index
     return max(begin - index.zero_s, 0.0)
 
 
-def _key_before(index: footage.Index, track: Any, span: Span) -> float:
+def _key_before(index: Index, track: Any, span: Span) -> float:
     """When the last key frame before a span is shown, in seconds of the file's own clock."""
     keys = [float(key * track.time_base) for key in index.keys]
     if not keys:
@@ -111,7 +113,7 @@ def _key_before(index: footage.Index, track: Any, span: Span) -> float:
 # ------------------------------------------------------------------------------------------------ encoded anew
 
 
-def _encode(container: InputContainer, track: Any, written: OutputContainer, index: footage.Index, span: Span) -> float:
+def _encode(container: InputContainer, track: Any, written: OutputContainer, index: Index, span: Span) -> float:
     """The frames shown within the span, and the sound; gives where it begins, in seconds."""
     start, end = index.zero_s + span.start_s, index.zero_s + span.end_s
     sound = _sound(container)
@@ -130,7 +132,7 @@ def _encode(container: InputContainer, track: Any, written: OutputContainer, ind
             frame.pts, frame.time_base = round((time - start) * frame.sample_rate), Fraction(1, frame.sample_rate)
             written.mux(voice.encode(frame))
         else:
-            image = footage.upright(frame, index.turn).crop((0, 0, picture.width, picture.height))
+            image = upright(frame, index.turn).crop((0, 0, picture.width, picture.height))
             fresh = type(frame).from_image(image)
             fresh.pts, fresh.time_base = round((time - start) / _TICK), _TICK
             written.mux(picture.encode(fresh))
@@ -140,7 +142,7 @@ def _encode(container: InputContainer, track: Any, written: OutputContainer, ind
     return span.start_s
 
 
-def _picture(written: OutputContainer, track: Any, index: footage.Index) -> Any:
+def _picture(written: OutputContainer, track: Any, index: Index) -> Any:
     width, height = index.size if index.turn % 180 == 0 else index.size[::-1]
     stream = written.add_stream("libx264", rate=Fraction(track.average_rate or 25).limit_denominator(60_000))
     # H.264 wants even sides.
@@ -154,7 +156,7 @@ def _voice(written: OutputContainer, like: av.AudioStream) -> Any:
     return written.add_stream("aac", rate=like.rate or 48_000, layout=like.layout.name or "stereo")
 
 
-def _go_to(container: InputContainer, track: Any, index: footage.Index, span: Span) -> None:
+def _go_to(container: InputContainer, track: Any, index: Index, span: Span) -> None:
     """To the key frame before the span, where the container is one that knows where its key frames are."""
     if span.start_s > EPSILON and any(name in index.format.split(",") for name in INDEXED):
         container.seek(round((index.zero_s + span.start_s) / float(track.time_base)), stream=track, backward=True)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from PIL import Image
 
-    from ernie_cli.media.footage import Index
+    from ernie_cli.media.frame_index import Index
 
 MOST_PIXELS = 1920 * 1088  # of a frame; decord keeps many
 FORMATS = ("mp4", "matroska")

@@ -58,7 +58,8 @@ class Model:
         """Embeddings (tokens, hidden) of each medium."""
         room = torch.empty(0, dtype=torch.float32, device=self.device)
         return [
-            torch.cat([self._see(*piece, room) for piece in pieces(patches, self.patches)]) for patches in inputs.media
+            torch.cat([self._see(media.levels(which), grid, room) for which, grid in pieces(media, self.patches)])
+            for media in inputs.media
         ]
 
     def _see(self, levels: NDArray[np.uint8], grid: Grid, room: Tensor) -> Tensor:
@@ -115,8 +116,8 @@ class Decoding:
         self.read(embeds, places, None)
 
 
-def pieces(patches: Patches, most: int = PATCHES) -> Iterator[tuple[NDArray[np.uint8], Grid]]:
-    """A medium's patches and grid, a clip cut into pairs of frames so that at most `most` are seen at a time.
+def pieces(patches: Patches, most: int = PATCHES) -> Iterator[tuple[range, Grid]]:
+    """A medium's frames and their grid, a clip cut into pairs so that at most `most` patches are seen at a time.
 
     A frame's patches attend to each other alone, and the resampler joins pairs: the cut changes nothing.
     """
@@ -124,7 +125,7 @@ def pieces(patches: Patches, most: int = PATCHES) -> Iterator[tuple[NDArray[np.u
     step = frames if frames == 1 else max(2, most // (height * width) // 2 * 2)
     for start in range(0, frames, step):
         stop = min(start + step, frames)
-        yield patches.levels[start * height * width : stop * height * width], (stop - start, height, width)
+        yield range(start, stop), (stop - start, height, width)
 
 
 @cache

@@ -151,7 +151,8 @@ def read(
         x1, x2 = sorted((place[0], place[2]))
         y1, y2 = sorted((place[1], place[3]))
         near, far = _pixels((x1, y1), size), _pixels((x2, y2), size)
-        if _edge(x1) == _edge(x2) or _edge(y1) == _edge(y2):
+        # Also what only rounding makes so: no other tool takes a box without area.
+        if near[0] == far[0] or near[1] == far[1]:
             return None
         return Box(label=name, box=(*near, *far), box_1000=(tidy(x1), tidy(y1), tidy(x2), tidy(y2)))
 
@@ -185,10 +186,11 @@ def _read(
         thing = build(settled(name, labels), _thousandths(place, scale)) if place else None
         if thing is not None:
             things[thing] = None
+    doubts = _scale_notes([number for _, place in named for number in place or ()], scale)
     if named and not things:
-        raise AnswerError(f"The answer holds {len(named)} {_NAMES[count]}, and none of them can be used.", AGAIN_HINT)
-    notes = found.notes + _scale_notes([number for _, place in named for number in place or ()], scale)
-    return Reading(tuple(things), found.complete, len(named) - len(things), notes)
+        what = f"The answer holds {len(named)} {_NAMES[count]}, and none of them can be used."
+        raise AnswerError(what, " ".join(doubts) or AGAIN_HINT)
+    return Reading(tuple(things), found.complete, len(named) - len(things), found.notes + doubts)
 
 
 def _in_prose(answer: str, count: int) -> Reading[Entry]:

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from typer.testing import Result
+from typer.testing import CliRunner, Result
 
 from ernie_cli import __version__
-from ernie_cli.cli.app import COMMANDS
+from ernie_cli.cli.app import COMMANDS, build_app
 
 from .conftest import FINISH, FakeEngine
 
@@ -29,6 +29,12 @@ def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_list_without_options_is_the_list() -> None:
+    listed, whole = (CliRunner().invoke(build_app(listed=short), ["--help"]).stdout for short in (True, False))
+    assert listed == whole
+    assert all(command in listed for command in COMMANDS)
 
 
 def test_the_version_is_the_packages(ernie: Ernie) -> None:

@@ -266,6 +266,20 @@ def test_resuming_tries_again_only_what_is_missing(
     assert whole == "<!-- page 1 -->\n\na\n\n<!-- page 2 -->\n\nb\n\n<!-- page 3 -->\n\nc\n"
 
 
+def test_pages_that_were_cut_off_are_read_again_with_more_tokens(
+    ernie: Ernie, fake: FakeEngine, report: Path, tmp_path: Path
+) -> None:
+    cut = Finish("length", "fake")
+    fake.queue = [[Answer("a"), FINISH], [Answer("b"), cut], [Answer("c"), FINISH], [Answer("bb"), FINISH]]
+    arguments = ("doc", report, "-o", f"{tmp_path}/out/", "--resume", "--max-tokens")
+    for tokens in ("50", "50", "40"):  # no more of it is to be had
+        assert ernie(*arguments, tokens).exit_code == 6
+        assert len(fake.asked) == 3
+    assert ernie(*arguments, "60").exit_code == 0
+    assert len(fake.asked) == 4
+    assert "<!-- page 2 -->\n\nbb" in (tmp_path / "out" / "report" / "document.md").read_text()
+
+
 def test_a_folder_is_of_one_document_and_one_way_to_read_it(
     ernie: Ernie, fake: FakeEngine, report: Path, tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 import json
@@ -14,7 +15,8 @@ from PIL import Image
 from typer.testing import Result
 
 from ernie_cli.errors import ModelError
-from ernie_cli.messages import Answer, Event, Finish, Note, Picture, Text, Thinking
+from ernie_cli.messages import Answer, Event, Finish, Picture, Text, Thinking
+from tests.media import clip_files
 
 from .conftest import FINISH, FakeEngine
 
@@ -216,6 +218,21 @@ def test_pages_and_errors_of_the_model(ernie: Ernie, fake: FakeEngine, tmp_path:
     assert json.loads(result.stdout)["input"]["page"] == 2
 
 
+def test_a_moment_of_a_clip(ernie: Ernie, fake: FakeEngine, tmp_path: Path) -> None:
+    clip = tmp_path / "clip.mp4"
+    clip_files.write_clip(clip, [number / 10 for number in range(40)], rate=10)
+    says(fake, '[{"point_2d": [500, 500], "label": "ball"}]')
+    told = json.loads(ernie("ground", f"{clip}#t=1.2", "ball", "--points").stdout)
+    assert (told["input"]["path"], told["input"]["time_s"]) == (str(clip), pytest.approx(1.2, abs=0.05))
+    assert told["points"][0]["point"] == [side / 2 for side in clip_files.SIZE]
+    shown = fake.asked[0][0][0].parts[0]
+    assert isinstance(shown, Picture)
+    assert clip_files.number_in(shown.image) == round(1.2 * 10)
+    late = ernie("ground", f"{clip}#t=99", "ball")
+    assert (late.exit_code, len(fake.asked)) == (3, 1)
+    assert "it lasts 4.00 s" in late.stderr
+
+
 # ------------------------------------------------------------------------------------------------ formats and files
 
 
@@ -230,9 +247,11 @@ def test_csv_has_one_header_and_a_row_a_box(ernie: Ernie, fake: FakeEngine, stre
 
 
 def test_text_is_tabs_on_a_pipe(ernie: Ernie, fake: FakeEngine, street: Path) -> None:
-    says(fake, f"[{CAR}]", f"[{CAR}]", f"[{BIKE}]")
+    says(fake, f"[{CAR}]")
     assert ernie("ground", street, "red car", "-f", "text").stdout == "red car\t102.4\t288\t358.4\t460.8\n"
+    says(fake, f"[{CAR}]".replace("red ", "red\\n"), f"[{BIKE}]")
     two = ernie("ground", street, street, "red car", "-f", "text").stdout
+    assert two.splitlines()[0] == f"{street}\tred car\t102.4\t288\t358.4\t460.8"
     assert two.splitlines()[1] == f"{street}\tbicycle\t640\t302.4\t908.8\t471.6"
 
 
@@ -254,10 +273,51 @@ def test_many_files_need_a_folder(ernie: Ernie, fake: FakeEngine, street: Path, 
     assert fake.asked == []
 
 
+@pytest.mark.parametrize("option", ["--crop", "--draw", "-f yolo -o"])
+def test_a_folder_that_cannot_be_is_refused_before_any_work(
+    ernie: Ernie, fake: FakeEngine, street: Path, option: str
+) -> None:
+    result = ernie("ground", street, "car", *option.split(), street / "folder")
+    assert (result.exit_code, result.stdout) == (3, "")
+    assert fake.asked == []
+
+
+def test_where_nothing_could_be_read_no_file_is_told_of(
+    ernie: Ernie, fake: FakeEngine, street: Path, tmp_path: Path
+) -> None:
+    says(fake, "Hm?")
+    result = ernie("ground", street, "car", "-f", "yolo", "-o", tmp_path / "set")
+    assert result.exit_code == 5
+    assert "annotations" not in result.stderr
+    assert not (tmp_path / "set").exists()
+
+
+def test_files_are_named_as_the_pictures(ernie: Ernie, fake: FakeEngine, street: Path, tmp_path: Path) -> None:
+    long = tmp_path / f"{'a' * 70} (1) #2.png"
+    long.write_bytes(street.read_bytes())
+    says(fake, f"[{CAR}]", f"[{CAR}]")
+    ernie("ground", long, "-l", "car", "-f", "yolo", "-o", tmp_path / "set")
+    assert (tmp_path / "set" / "labels" / f"{long.stem}.txt").exists()
+    url = "data:image/png;base64," + base64.b64encode(street.read_bytes()).decode()
+    ernie("ground", url, "-l", "car", "--crop", tmp_path / "crops")
+    assert [path.name for path in (tmp_path / "crops").iterdir()] == ["the-data-URL-01-car.png"]
+
+
 def test_names_in_a_folder_are_never_used_twice(ernie: Ernie, fake: FakeEngine, street: Path, tmp_path: Path) -> None:
     says(fake, f"[{CAR}]", f"[{BIKE}]")
     ernie("ground", street, street, "thing", "-f", "voc", "-o", tmp_path / "out")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["street-2.xml", "street.xml"]
+
+
+def test_annotations_that_point_at_no_picture_are_told(ernie: Ernie, fake: FakeEngine, tmp_path: Path) -> None:
+    pages = [Image.new("RGB", (40, 30), color) for color in ("red", "blue")]
+    pages[0].save(tmp_path / "two.tif", save_all=True, append_images=pages[1:])
+    says(fake, *[f"[{CAR}]"] * 4)
+    arguments = ("ground", tmp_path / "two.tif", "car", "-f", "labelme", "-o", tmp_path / "set")
+    assert ernie(*arguments).stderr.count("two.tif#1 is no picture file to point at; --with-pictures writes one.") == 1
+    result = ernie(*arguments, "--with-pictures")
+    assert "point at" not in result.stderr
+    assert (tmp_path / "set" / "two-p2.png").exists()
 
 
 def test_json_to_a_file(ernie: Ernie, fake: FakeEngine, street: Path, tmp_path: Path) -> None:
@@ -319,39 +379,7 @@ def test_a_dry_run_sends_nothing(ernie: Ernie, fake: FakeEngine, street: Path) -
     assert fake.asked == []
 
 
-# ------------------------------------------------------------------------------------------------ tiles
-
-
-def test_tiles_are_asked_one_by_one_and_put_together(ernie: Ernie, fake: FakeEngine, street: Path) -> None:
-    # Two tiles, at 0 and 520, and all of it.
-    fake.queue = [
-        [Note("a note"), Answer('[{"bbox_2d": [800, 100, 900, 200], "label": "ship"}]'), FINISH],
-        [Answer('[{"bbox_2d": [116, 100, 216, 200], "label": "ship"}, [500, 500, 600, 600]]'), FINISH],
-        [Answer('[{"bbox_2d": [0, 0, 10, 10], "label": "speck"}]'), FINISH],
-    ]
-    result = ernie("ground", street, "ship", "--tile", "760")
-    told = json.loads(result.stdout)
-    sizes = [messages[0].parts[0].image.size for messages, _ in fake.asked]
-    assert sizes == [(760, 720), (760, 720), (1280, 720)]
-    assert [box["box"] for box in told["boxes"]] == [[608, 72, 684, 144], [900, 360, 976, 432]]
-    assert (told["tiles"], told["usage"]["prompt_tokens"]) == (3, 30)
-    assert "1 seen across seams were merged." in result.stderr
-
-
-def test_auto_leaves_alone_what_the_model_sees_whole(ernie: Ernie, fake: FakeEngine, street: Path) -> None:
-    says(fake, f"[{CAR}]")
-    assert json.loads(ernie("ground", street, "car", "--tile", "auto").stdout)["tiles"] == 1
-    says(fake, *["[]"] * 40)
-    told = json.loads(ernie("ground", street, "car", "--tile", "auto", "--max-pixels", "250000").stdout)
-    assert told["tiles"] == len(fake.asked) - 1 > 4
-
-
-def test_an_unreadable_tile_is_no_empty_tile(ernie: Ernie, fake: FakeEngine, street: Path) -> None:
-    says(fake, "Hm?", "[[500, 500, 600, 600]]", "[]")
-    result = ernie("ground", street, "ship", "--tile", "760")
-    assert result.exit_code == 6
-    told = json.loads(result.stdout)
-    assert (len(told["boxes"]), told["complete"]) == (1, False)
-    assert "1 of 3 answers about its parts could not be read." in result.stderr
-    says(fake, "Hm?", "Hm?", "Hm?")
-    assert ernie("ground", street, "ship", "--tile", "760").exit_code == 5
+def test_a_dry_run_tells_what_it_could_not_read(ernie: Ernie, fake: FakeEngine, street: Path, tmp_path: Path) -> None:
+    (tmp_path / "bad.png").write_text("no picture")
+    assert ernie("ground", street, tmp_path / "bad.png", "car", "--dry-run").exit_code == 8
+    assert ernie("ground", street, "car", "--dry-run", "--fail-empty").exit_code == 0

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from ernie_cli.draw import boxes as drawing
-from ernie_cli.draw.boxes import COLORS, draw_boxes, letter_size, line_width
+from ernie_cli.draw.boxes import COLORS, draw_boxes, font, letter_size, line_width
 from ernie_cli.tasks.ground import Box, Point
 
 LABELS = ["motorcycle", "front wheel", "a rather long name for a small thing", "bolt", "红车"]
@@ -88,6 +88,16 @@ def test_where_labels_would_hide_the_picture_a_legend_is_below() -> None:
     assert drawn.height > 200
 
 
+def test_a_legend_is_as_wide_as_its_longest_label() -> None:
+    plain = Image.new("RGB", (64, 48), (128, 128, 128))
+    label = "a very long name of what is seen"
+    drawn = draw_boxes(plain, [box(label, 10, 10, 40, 40), box("b", 1, 1, 20, 20)])
+    assert drawn.width > font(letter_size(plain.size)).getlength(label)
+    # The plate ends before the picture does.
+    assert {drawn.getpixel((drawn.width - 1, y)) for y in range(48, drawn.height)} == {(255, 255, 255)}
+    assert drawn.getpixel((0, 40)) == (128, 128, 128)
+
+
 def test_a_point_is_a_dot() -> None:
     drawn = draw_boxes(Image.new("RGB", (400, 300)), [Point(label="nose", point=(200, 150), point_1000=(500, 500))])
     assert drawn.getpixel((200, 150)) == COLORS[0]
@@ -101,4 +111,4 @@ def test_odd_boxes(corners: tuple[float, ...]) -> None:
 def test_nothing_found_changes_nothing() -> None:
     plain = Image.new("RGB", (40, 30), (1, 2, 3))
     assert draw_boxes(plain, []).tobytes() == plain.tobytes()
-    assert draw_boxes(Image.new("RGB", (1, 1)), [box("a", 0, 0, 1, 1)]).width == 1
+    assert draw_boxes(Image.new("RGB", (1, 1)), [box("a", 0, 0, 1, 1)]).width > 1

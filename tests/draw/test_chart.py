@@ -37,6 +37,18 @@ def test_another_value_gives_another_picture() -> None:
     assert (np.asarray(one)[:, :720] == np.asarray(other)[:, :720]).all()
 
 
+def test_the_points_of_a_scatter_plot_stand_where_their_numbers_say() -> None:
+    def picture(kind: str, *names: Cell) -> np.ndarray:
+        rows = [(name, at) for at, name in enumerate(names, 1)]
+        return right(redraw(ORIGINAL, [chart(kind, *rows)]))
+
+    even, uneven = (picture("scatter", 1, 2, x) for x in (3, 90))
+    columns = [np.flatnonzero((half[60:-60] == (31, 119, 180)).all(axis=2).any(axis=0)) for half in (even, uneven)]
+    # Of three points the middle one: in the middle, or close to the first.
+    middles = [int(found[len(found) // 2]) for found in columns]
+    assert middles[0] > middles[1] + 200
+
+
 @pytest.mark.parametrize(
     "odd",
     [

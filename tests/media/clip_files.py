@@ -60,6 +60,7 @@ def write_clip(
     turn: int = 0,
     gop: int = 12,
     sound: bool = False,
+    sound_s: float | None = None,
 ) -> list[float]:
     """Encodes one frame for each time, in seconds, and gives back the times as they could be written.
 
@@ -88,7 +89,7 @@ def write_clip(
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
         if noise is not None:
-            _mux_sound(container, noise, times[-1])
+            _mux_sound(container, noise, times[-1] if sound_s is None else sound_s)
     return written
 
 

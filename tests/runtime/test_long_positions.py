@@ -19,22 +19,15 @@ from ernie_cli.runtime import inputs as inputs_module
 from ernie_cli.runtime.checkpoint import Checkpoint
 from ernie_cli.runtime.inputs import ModelInputs, prepare
 from ernie_cli.runtime.prompt import IMAGE_PATCH
-from ernie_cli.runtime.vision import FRAME_BUDGET, Patches, fit
+from ernie_cli.runtime.vision import patchify_video
 
 FRAMES = [8, 9, 16, 45, 96, 179, 180]
 SIZES = [(1280, 720), (720, 1280), (640, 480), (1920, 800)]
 
 
 @pytest.fixture(autouse=True)
-def only_the_grid(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A clip's grid is as always, its pixels (gigabytes of them) are left out."""
-
-    def patchify_video(frames: list[Image.Image], budget: object) -> Patches:
-        height, width = fit(frames[0].height, frames[0].width, FRAME_BUDGET)
-        count = len(frames) + len(frames) % 2
-        return Patches(np.zeros((0, 588), np.uint8), (count, height // 14, width // 14))
-
-    monkeypatch.setattr(inputs_module, "patchify_video", patchify_video)
+def the_budget_of_the_28b(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inputs_module, "patchify_video", lambda frames, budget: patchify_video(frames))
 
 
 def clip(size: tuple[int, int], frames: int) -> Video:

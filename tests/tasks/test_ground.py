@@ -50,6 +50,14 @@ def test_a_sliver_between_both_edges_has_no_area() -> None:
     assert (len(reading.items), reading.dropped) == (1, 1)
 
 
+def test_what_has_no_area_in_pixels_is_dropped() -> None:
+    reading = ground.read("[[500, 500, 502, 600], [0, 0, 9, 9]]", (20, 200))
+    assert ([box.box_1000 for box in reading.items], reading.dropped) == ([(0, 0, 9, 9)], 1)
+    with pytest.raises(AnswerError) as unusable:
+        ground.read("[[0.1, 0.5, 0.2, 0.9]]", (64, 48))
+    assert "--scale 1" in unusable.value.hint
+
+
 def test_scale() -> None:
     assert ground.read("[[0.1, 0.5, 0.2, 1.0]]", (200, 100), scale=1).items[0].box == (20, 50, 40, 100)
     assert ground.read("[[20, 50, 40, 100]]", (200, 100), scale=(200, 100)).items[0].box == (20, 50, 40, 100)
@@ -66,9 +74,9 @@ def test_a_scale_that_looks_wrong_is_told_and_not_guessed() -> None:
 
 
 def test_labels() -> None:
-    assert ground.read("[[1, 2, 3, 4]]", (10, 10), label="cat").items[0].label == "cat"
-    assert ground.read('{"boxes": [[1, 2, 3, 4]]}', (10, 10), label="cat").items[0].label == "cat"
-    assert ground.read('{"dog": [[1, 2, 3, 4]]}', (10, 10), label="cat").items[0].label == "dog"
+    assert ground.read("[[1, 2, 3, 4]]", (100, 100), label="cat").items[0].label == "cat"
+    assert ground.read('{"boxes": [[1, 2, 3, 4]]}', (100, 100), label="cat").items[0].label == "cat"
+    assert ground.read('{"dog": [[1, 2, 3, 4]]}', (100, 100), label="cat").items[0].label == "dog"
 
 
 @pytest.mark.parametrize(
