@@ -118,7 +118,7 @@ def test_without_thinking_there_is_no_thought(engine: LocalEngine, red_circle: I
 
 def test_the_same_seed_gives_the_same_text(engine: LocalEngine, red_circle: Image.Image) -> None:
     asked = [user(Picture(red_circle), "What is this?")]
-    first, second, other = (answer(engine, asked, temperature=2.0, seed=seed)[:2] for seed in (7, 7, 8))
+    first, second, other = (answer(engine, asked, temperature=5.0, seed=seed)[:2] for seed in (7, 7, 8))
     assert first == second
     assert first != other
 

@@ -131,17 +131,23 @@ def test_quantized_weights_are_near(kind: str, bound: float) -> None:
     assert (back - weight).abs().max() > 0
 
 
-def asked(checkpoint: Checkpoint, model: Model) -> torch.Tensor:
+def asked(checkpoint: Checkpoint, model: Model, color: tuple[int, int, int] = (220, 20, 20)) -> torch.Tensor:
     picture = Image.new("RGB", (168, 140), (240, 240, 240))
-    picture.paste((220, 20, 20), (30, 30, 90, 90))
+    picture.paste(color, (30, 30, 90, 90))
     return model.start(prepare([user(Picture(picture), "What is in the picture?")], checkpoint)).logits
 
 
-@pytest.mark.parametrize(("precision", "error"), [("int8", 0.01), ("nf4", 0.1)])
-def test_logits_stay_near(precision: Precision, error: float, nano: Checkpoint) -> None:
-    exact, near = (asked(nano, load(nano, "cpu", p)) for p in ("bf16", precision))
-    assert 0 < (near - exact).norm() / exact.norm() < error
-    assert near.argmax() == exact.argmax()
+def test_logits_stay_near_and_first_choices_the_same(nano: Checkpoint) -> None:
+    """How near depends on the weights (`scripts/measure_quantization.py` prints it), that int8 is nearer does not."""
+    colors = [(220, 20, 20), (20, 20, 220), (20, 160, 20), (240, 200, 40), (120, 60, 20), (30, 30, 30)]
+    exact, eight, four = (
+        torch.stack([asked(nano, model, color) for color in colors])
+        for model in (load(nano, "cpu", precision) for precision in PRECISIONS)
+    )
+    errors = [float((near - exact).norm() / exact.norm()) for near in (eight, four)]
+    assert 0 < errors[0] < errors[1] < 0.1
+    assert torch.equal(eight.argmax(1), exact.argmax(1))
+    assert torch.equal(four.argmax(1), exact.argmax(1))
 
 
 @pytest.mark.parametrize("precision", ["int8", "nf4"])
