@@ -27,7 +27,7 @@ from ernie_cli.runtime.checkpoint import Checkpoint
 from ernie_cli.runtime.config import expected_tensors, native_config
 from ernie_cli.runtime.prompt import CONTROL, DEFAULT_SYSTEM
 
-# In the order of their ids in the 28B's vocabulary (model-facts 3); the second patch token exists natively only.
+# In the order of their ids in the 28B's vocabulary; the second patch token exists natively only.
 KNOWN_ORDER = (
     *("<|end_of_sentence|>", "<|begin_of_sentence|>", "<|IMAGE_PLACEHOLDER|>", "<|IMAGE_START|>", "<|IMAGE_END|>"),
     *("<|VIDEO_START|>", "<|VIDEO_END|>"),
@@ -48,7 +48,7 @@ REMOTE_FILES = {
     "AutoProcessor": "processing_ernie4_5_vl.Ernie4_5_VLProcessor",
 }
 
-# Renders what model-facts 3 says. Servers turn thinking off with options.thinking_mode = "close".
+# Renders what a logged prompt shows. Servers turn thinking off with options.thinking_mode = "close".
 CHAT_TEMPLATE = """
 {%- set count = namespace(pictures=0, videos=0) -%}
 {%- macro parts(content) -%}

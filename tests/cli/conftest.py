@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 
 from ernie_cli.cli.app import build_app
 from ernie_cli.engines import Options
-from ernie_cli.messages import Answer, Event, Finish, Message, Thinking, Timing, Usage
+from ernie_cli.messages import Answer, Event, Finish, FinishReason, Message, Thinking, Timing, Usage
 
 FINISH = Finish("stop", "fake", Usage(10, 4, 2, 1), Timing(0.0, 0.1, 0.5))
 
@@ -41,6 +41,18 @@ class FakeEngine:
             if isinstance(event, BaseException):
                 raise event
             yield event
+
+
+def says(engine: FakeEngine, *answers: str, reason: FinishReason = "stop") -> None:
+    """The engine answers these, one after the other, each ending for the reason."""
+    engine.queue = [[Answer(answer), Finish(reason, "fake")] for answer in answers]
+
+
+@pytest.fixture
+def street(tmp_path: Path) -> Path:
+    path = tmp_path / "street.png"
+    Image.new("RGB", (1280, 720), (90, 120, 90)).save(path)
+    return path
 
 
 @pytest.fixture

@@ -8,32 +8,20 @@ import io
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from PIL import Image
 from typer.testing import Result
 
 from ernie_cli.errors import ModelError
-from ernie_cli.messages import Answer, Event, Finish, Picture, Text, Thinking
+from ernie_cli.messages import Answer, Event, Picture, Text, Thinking
 from tests.media import clip_files
 
-from .conftest import FINISH, FakeEngine
+from .conftest import FINISH, FakeEngine, says
 
 Ernie = Callable[..., Result]
 CAR = '{"bbox_2d": [80, 400, 280, 640], "label": "red car"}'
 BIKE = '{"bbox_2d": [500, 420, 710, 655], "label": "bicycle"}'
-
-
-def says(engine: FakeEngine, *answers: str, reason: Any = "stop") -> None:
-    engine.queue = [[Answer(answer), Finish(reason, "fake")] for answer in answers]
-
-
-@pytest.fixture
-def street(tmp_path: Path) -> Path:
-    path = tmp_path / "street.png"
-    Image.new("RGB", (1280, 720), (90, 120, 90)).save(path)
-    return path
 
 
 def test_the_object_of_the_design(ernie: Ernie, fake: FakeEngine, street: Path) -> None:

@@ -5,29 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from PIL import Image
 from typer.testing import Result
 
 from ernie_cli.messages import Answer, Finish, Note
 
-from .conftest import FINISH, FakeEngine
+from .conftest import FINISH, FakeEngine, says
 
 Ernie = Callable[..., Result]
 CAR = '{"bbox_2d": [80, 400, 280, 640], "label": "red car"}'
-
-
-def says(engine: FakeEngine, *answers: str, reason: Any = "stop") -> None:
-    engine.queue = [[Answer(answer), Finish(reason, "fake")] for answer in answers]
-
-
-@pytest.fixture
-def street(tmp_path: Path) -> Path:
-    path = tmp_path / "street.png"
-    Image.new("RGB", (1280, 720), (90, 120, 90)).save(path)
-    return path
 
 
 def test_tiles_are_asked_one_by_one_and_put_together(ernie: Ernie, fake: FakeEngine, street: Path) -> None:

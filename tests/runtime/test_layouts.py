@@ -30,7 +30,7 @@ from ernie_cli.runtime.tokenizer import Literal, Markup
 from ernie_cli.runtime.vision import FRAME_BUDGET, PICTURE_BUDGET, PixelBudget
 from scripts.make_fixture import make_fixture, plan, shape, size_of
 
-# The 28B as its flat config.json has it (model-facts 1 and 2), and the ids of its tokenizer.
+# The 28B as its flat config.json has it, and the ids of its tokenizer.
 REAL: dict[str, Any] = {
     "architectures": ["Ernie4_5_VLMoeForConditionalGeneration"],
     "model_type": "ernie4_5_moe_vl",

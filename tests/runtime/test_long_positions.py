@@ -1,4 +1,4 @@
-"""Positions of long clips, against a reference written from model-facts 7 alone, and where transformers differs.
+"""Positions of long clips, against a reference written from Baidu's rule alone, and where transformers differs.
 
 The rule (Baidu's, also vLLM's): text counts up on all three axes; a medium's tokens lie on the grid (time, height,
 width) that begins where the text ended, two frames and two by two patches to a token; what follows goes on at
