@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from ernie_cli.tasks.results import CheckInfo
@@ -58,12 +57,13 @@ def _python() -> CheckInfo:
 
 
 def _torch(machine: Machine) -> CheckInfo:
-    import torch
+    from ernie_cli.runtime.machine import torch_build
 
-    hidden = torch.cuda.device_count() - sum(device.where.startswith("cuda") for device in machine.accelerators)
+    version, cuda, cards, driver = torch_build()
+    hidden = cards - sum(device.where.startswith("cuda") for device in machine.accelerators)
     devices = ", ".join(f"{device.name} ({device.where})" for device in machine.accelerators)
-    built = f"CUDA {torch.version.cuda}" if torch.version.cuda else "without CUDA"
-    found = f"{torch.__version__}, {built}; {devices or 'no accelerator'}{_driver()}"
+    built = f"CUDA {cuda}" if cuda else "without CUDA"
+    found = f"{version}, {built}; {devices or 'no accelerator'}{f', driver {driver}' if driver else ''}"
     if hidden:
         fix = "See nvidia-smi: another program may have it to itself, or it needs a restart."
         return CheckInfo(name="torch", state="broken", found=f"{found}; {hidden} GPUs do not answer", fix=fix)
@@ -71,14 +71,6 @@ def _torch(machine: Machine) -> CheckInfo:
         return CheckInfo(name="torch", state="ok", found=found)
     fix = "Install a torch with CUDA, or a newer driver: https://pytorch.org/get-started/locally"
     return CheckInfo(name="torch", state="missing", found=f"{found}, but an NVIDIA driver is installed", fix=fix)
-
-
-def _driver() -> str:
-    """The version of NVIDIA's driver, where it tells."""
-    try:
-        return f", driver {Path('/sys/module/nvidia/version').read_text().strip()}"
-    except OSError:
-        return ""
 
 
 def _package(name: str, what: str, package: str) -> CheckInfo:

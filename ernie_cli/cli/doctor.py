@@ -75,13 +75,12 @@ def _tell_ways(machine: Machine, ways: tuple[WayInfo, ...], output: Output) -> N
 
 def _ways(machine: Machine) -> tuple[WayInfo, ...]:
     """What the 28B needs at each precision for a page and 8,192 tokens, and whether and where that is here."""
-    from transformers import Ernie4_5_VLMoeConfig
-
+    from ernie_cli.runtime.config import full_config
     from ernie_cli.runtime.fit import longest_context, ways
     from ernie_cli.runtime.memory import Load
     from ernie_cli.tasks.results import WayInfo
 
-    config = Ernie4_5_VLMoeConfig()  # transformers' defaults for this architecture are the 28B's numbers
+    config = full_config()
     usual = Load(context=8192, prompt=6144, patches=4 * 4096)
     told = []
     for plan in ways(config, machine, usual):

@@ -91,6 +91,13 @@ def native_config(raw: dict[str, Any], control: dict[str, int]) -> Ernie4_5_VLMo
         raise ModelError(f"config.json holds a value that makes no sense: {why}.", AGAIN) from wrong
 
 
+def full_config() -> Ernie4_5_VLMoeConfig:
+    """The 28B's own configuration, with no checkpoint at hand: its numbers are transformers' defaults."""
+    from transformers import Ernie4_5_VLMoeConfig
+
+    return Ernie4_5_VLMoeConfig()
+
+
 def _stated_quantization(stated: Any) -> dict[str, Any]:
     """`quantization_config` of a flat configuration; whose quantization it is, is not asked here."""
     if not isinstance(stated, dict) or not isinstance(stated.get("quant_method"), str):

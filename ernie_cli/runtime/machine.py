@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
@@ -35,6 +36,27 @@ class Machine:
 def look(*, accelerators: bool = True) -> Machine:
     """The machine as it is now, with its accelerators or as if it had none; what other programs hold is not free."""
     return Machine((*_cuda(), *_mps()) if accelerators else (), _memory())
+
+
+class TorchBuild(NamedTuple):
+    """torch's version, the CUDA it was built with, the CUDA cards it counts, and NVIDIA's driver; empty: none."""
+
+    version: str
+    cuda: str
+    cards: int
+    driver: str
+
+
+def torch_build() -> TorchBuild:
+    """What torch is here."""
+    return TorchBuild(str(torch.__version__), torch.version.cuda or "", torch.cuda.device_count(), _driver())
+
+
+def _driver() -> str:
+    try:
+        return Path("/sys/module/nvidia/version").read_text().strip()
+    except OSError:
+        return ""
 
 
 def _cuda() -> tuple[Device, ...]:
