@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from data import Question, Sample
 from network import Layout
+from places import Asked
 from torch import Tensor
 
 from ernie_cli.messages import Picture, Video, user
@@ -26,7 +27,10 @@ ROUND_LENGTH = 32
 
 @dataclass(frozen=True)
 class Batch:
-    """`ids`, `targets` (-100: not learned) are (rows, tokens), `positions` (3, rows, tokens)."""
+    """`ids`, `targets` (-100: not learned) are (rows, tokens), `positions` (3, rows, tokens).
+
+    `asked` is what every token of the medium shows, where that is known.
+    """
 
     pixels: Tensor
     grid: tuple[int, int, int]
@@ -34,6 +38,7 @@ class Batch:
     targets: Tensor
     positions: Tensor
     layout: Layout
+    asked: Asked | None = None
 
 
 def prefix(sample: Sample, tokenizer: Tokenizer, patches: Patches) -> tuple[list[int], np.ndarray, int, slice]:
@@ -85,6 +90,8 @@ def collate(samples: list[Sample], tokenizer: Tokenizer, picture: PixelBudget, f
     places, _ = positions([length], following)
     everywhere = torch.from_numpy(np.concatenate([where, *[places] * branches], axis=1))
     layout = Layout(cut, branches, vision, torch.cat([torch.ones(rows, cut, dtype=torch.bool), valid.flatten(1)], 1))
+    _, high, wide = media[0].merged_grid
+    things = [sample.things for sample in samples if sample.things is not None]
     return Batch(
         torch.from_numpy(np.stack([p.pixels for p in media])),
         media[0].grid,
@@ -92,6 +99,7 @@ def collate(samples: list[Sample], tokenizer: Tokenizer, picture: PixelBudget, f
         torch.cat([torch.full((rows, cut), -100), targets.flatten(1)], 1),
         everywhere[:, None].expand(-1, rows, -1),
         layout,
+        Asked(things, high, wide) if len(things) == rows else None,
     )
 
 

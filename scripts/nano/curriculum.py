@@ -18,13 +18,13 @@ PICTURES = PixelBudget(112 * 112, 224 * 224)
 FRAMES = PixelBudget(84 * 84, 112 * 112)
 # Seeing is what takes long, so a batch has many pictures with one question each rather than few with several.
 QUESTIONS = 1
-ROWS = 64
+ROWS = 32
 # `talk` is `ask` the other way round: few pictures with many questions, to learn to look up what the thought has said.
-MIX = {"easy-vqa": 0.02, "ask": 0.09, "talk": 0.09, "ground": 0.8}
+MIX = {"easy-vqa": 0.03, "ask": 0.12, "ground": 0.85}
 MODES = (0.84, 0.1, 0.06)
 
 
-POOL = 4  # batches that are drawn at once, to put questions of like length together
+POOL = 8  # batches that are drawn at once, to put questions of like length together
 
 
 Draw: TypeAlias = tuple[str, list[Sample], tuple[PixelBudget, PixelBudget]]
@@ -75,11 +75,11 @@ class Curriculum:
     def _ground(self, learned: int) -> Callable[[], Sample]:
         """Where something is, is learned fastest from one thing on one small canvas; then larger, then more."""
         random, own = self.random, self.own
-        most = 1 if learned < 15_000 else random.choice([1, 2, 2 if learned < 50_000 else 4])
+        most = 1 if learned < 15_000 else random.choice([1, 2 if learned < 50_000 else 8, 2 if learned < 50_000 else 4])
         longest = 4 if learned < 15_000 else random.choice([4, 5, 6, 6 if learned < 60_000 else 8])
         width, height = self._size(4, longest)
         return lambda: _in_tens(
-            ground_sample(own, width, height, most, QUESTIONS, plain=learned < 25_000, everything=0.35)
+            ground_sample(own, width, height, most, QUESTIONS, plain=learned < 25_000, everything=0.25)
         )
 
     def _size(self, shortest: int, longest: int) -> tuple[int, int]:

@@ -72,6 +72,8 @@ CONFIG: dict[str, Any] = {
     },
     "torch_dtype": "bfloat16",
 }
+TOP_K: int = CONFIG["moe_k"]
+LAYER_NORM_EPS: float = 1e-6
 
 
 def new_model(control: dict[str, int], seed: int = 0) -> Ernie4_5_VLMoeForConditionalGeneration:
@@ -88,9 +90,9 @@ def see(model: Ernie4_5_VLMoeForConditionalGeneration, pixels: Tensor, grid: tup
     one_frame = torch.tensor([[1, height, width]])
     places = get_vision_position_ids(one_frame, tower.spatial_merge_size)
     x = tower.patch_embed(pixels.reshape(batch * frames, height * width, -1))
-    cos, sin = tower.rotary_pos_emb(x, places)
+    cos, sin = (part[None] for part in tower.rotary_pos_emb(x, places))
     for block in tower.blocks:
-        x = _vision_block(block, x, cos, sin)
+        x = _run(_vision_block, _vision_weights(block), x, cos, sin)
     x = tower.ln(x)
     merged = resampler.spatial_linear(x.reshape(batch, frames, height * width // 4, -1))
     first, second = (merged, merged) if frames == 1 else (merged[:, 0::2], merged[:, 1::2])
@@ -117,64 +119,168 @@ def read(
     embeds: Tensor,
     positions: Tensor,
     layout: Layout,
+    *,
     loads: list[Tensor] | None = None,
+    states: list[Tensor] | None = None,
 ) -> Tensor:
     """Hidden states (batch, tokens, hidden); `positions` is (3, batch, tokens).
 
-    Each sparse layer appends the load of its text and vision experts, (2, experts), to `loads`.
+    Each sparse layer appends the load of its text and vision experts, (2, experts), to `loads`; every layer appends
+    what it hands on of the medium's tokens, (batch, tokens, hidden), to `states`.
     """
     text_model = model.model.language_model
     cos, sin = text_model.rotary_emb(embeds, positions)
-    to_vision = torch.zeros_like(layout.valid)
-    to_vision[:, layout.vision] = True
-    said = (layout.valid & ~to_vision).flatten().nonzero().squeeze(1)
-    seen = to_vision.flatten().nonzero().squeeze(1)
+    start, stop = layout.vision.start, layout.prefix
+    spoken = torch.cat([layout.valid[:, :start], layout.valid[:, stop:]], 1)
+    shown = layout.valid[:, start:stop].contiguous()
+    mask = _causal(embeds.shape[1], torch.float32)
     x = embeds
     for layer in text_model.layers:
-        x = _attention(layer, x, cos, sin, layout.prefix, layout.branches)
-        normed = layer.post_attention_layernorm(x)
+        if layout.branches == 1:
+            x = _run(_attention, _attention_weights(layer), x, cos, sin, mask)
+        else:
+            x = _attention(_attention_weights(layer), x, cos, sin, mask, layout.prefix, layout.branches)
         if not hasattr(layer.mlp, "text_moe"):
-            x = x + layer.mlp(normed)
-            continue
-        flat = normed.flatten(0, 1)
-        routed = torch.zeros_like(flat)
-        text_out, text_load = _experts(layer.mlp.text_moe, flat.index_select(0, said))
-        vision_out, vision_load = _experts(layer.mlp.vision_moe, flat.index_select(0, seen))
-        routed = routed.index_copy(0, said, text_out).index_copy(0, seen, vision_out)
-        x = x + routed.view_as(x) + layer.mlp.shared_experts(normed)
-        if loads is not None:
-            loads.append(torch.stack([text_load, vision_load]))
+            x = _run(_dense, _dense_weights(layer), x)
+        else:
+            said, seen = torch.cat([x[:, :start], x[:, stop:]], 1), x[:, start:stop].contiguous()
+            said, text_load = _run(_sparse, _sparse_weights(layer, layer.mlp.text_moe), said, spoken)
+            seen, vision_load = _run(_sparse, _sparse_weights(layer, layer.mlp.vision_moe), seen, shown)
+            x = torch.cat([said[:, :start], seen, said[:, start:]], 1)
+            if loads is not None:
+                loads.append(torch.stack([text_load, vision_load]))
+        if states is not None:
+            states.append(x[:, layout.vision][:, 1:-1])
     return text_model.norm(x)
 
 
-def _vision_block(block: Any, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+# Run as they stand, or compiled: what lies between the matrix products is fused, and takes half the time.
+_compiled: dict[Any, Any] = {}
+
+
+def compile_parts() -> None:
+    """From now on the layers run as compiled code, which takes a minute to make and needs a C++ compiler."""
+    torch._dynamo.config.recompile_limit = 64
+    for part in (_vision_block, _attention, _dense, _sparse, _loss):
+        _compiled[part] = torch.compile(part)
+
+
+def _run(part: Any, weights: list[Tensor], *tensors: Tensor) -> Any:
+    """A part of a layer on tensors whose second dimension is tokens: their number changes from batch to batch."""
+    if part not in _compiled:
+        return part(weights, *tensors)
+    for tensor in tensors:
+        torch._dynamo.maybe_mark_dynamic(tensor, tensor.ndim - 2 if tensor.ndim > 2 else tensor.ndim - 1)
+        if tensor.ndim == 2 and tensor.shape[0] == tensor.shape[1]:
+            torch._dynamo.maybe_mark_dynamic(tensor, 0)
+    return _compiled[part](weights, *tensors)
+
+
+def loss(hidden: Tensor, head: Tensor, targets: Tensor) -> Tensor:
+    """Mean cross entropy of what hidden states (tokens, hidden) foretell, with the matrix `head` (classes, hidden)."""
+    if _loss not in _compiled:
+        return _loss(hidden, head, targets)
+    for tensor in (hidden, targets):
+        torch._dynamo.mark_dynamic(tensor, 0)
+    return _compiled[_loss](hidden, head, targets)
+
+
+def _loss(hidden: Tensor, head: Tensor, targets: Tensor) -> Tensor:
+    return F.cross_entropy(F.linear(hidden, head).float(), targets)
+
+
+# A layer's weights as tensors, so that the code compiled for one layer serves them all.
+
+
+def _vision_weights(block: Any) -> list[Tensor]:
+    parts = (block.norm1, block.attn.qkv, block.attn.proj, block.norm2, block.mlp.fc1, block.mlp.fc2)
+    return [tensor for part in parts for tensor in (part.weight, part.bias)]
+
+
+def _attention_weights(layer: Any) -> list[Tensor]:
+    attention = layer.self_attn
+    parts = (layer.input_layernorm, attention.q_proj, attention.k_proj, attention.v_proj, attention.o_proj)
+    return [part.weight for part in parts]
+
+
+def _mlp_weights(mlp: Any) -> list[Tensor]:
+    return [mlp.gate_proj.weight, mlp.up_proj.weight, mlp.down_proj.weight]
+
+
+def _dense_weights(layer: Any) -> list[Tensor]:
+    return [layer.post_attention_layernorm.weight, *_mlp_weights(layer.mlp)]
+
+
+def _expert_weights(block: Any) -> list[Tensor]:
+    gate, experts = block.gate, block.experts
+    return [gate.weight, gate.moe_statics.e_score_correction_bias, experts.gate_up_proj, experts.down_proj]
+
+
+def _sparse_weights(layer: Any, block: Any) -> list[Tensor]:
+    shared = _mlp_weights(layer.mlp.shared_experts)
+    return [layer.post_attention_layernorm.weight, *shared, *_expert_weights(block)]
+
+
+def _vision_block(weights: list[Tensor], x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """One block of the vision tower; x is (pictures, patches, hidden)."""
-    qkv = block.attn.qkv(block.norm1(x)).unflatten(-1, (3, block.attn.num_heads, -1))
-    q, k, v = qkv.unbind(2)
+    n1, n1b, qkv, qkvb, out, outb, n2, n2b, fc1, fc1b, fc2, fc2b = weights
+    width = x.shape[-1]
+    parts = F.linear(F.layer_norm(x, (width,), n1, n1b, LAYER_NORM_EPS), qkv, qkvb)
+    q, k, v = parts.unflatten(-1, (3, -1, cos.shape[-1])).unbind(2)
     q, k = apply_rotary_pos_emb_vision(q, k, cos, sin)
     attended = _attend(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2))
-    x = x + block.attn.proj(attended.transpose(1, 2).flatten(2))
-    return x + block.mlp(block.norm2(x))
+    x = x + F.linear(attended.transpose(1, 2).flatten(2), out, outb)
+    inner = F.linear(F.layer_norm(x, (width,), n2, n2b, LAYER_NORM_EPS), fc1, fc1b)
+    return x + F.linear(inner * torch.sigmoid(1.702 * inner), fc2, fc2b)  # quick_gelu
 
 
-def _attention(layer: Any, x: Tensor, cos: Tensor, sin: Tensor, prefix: int, branches: int) -> Tensor:
+def _rms_norm(x: Tensor, weight: Tensor) -> Tensor:
+    wide = x.float()
+    return weight * (wide * torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + CONFIG["rms_norm_eps"])).to(x.dtype)
+
+
+def _attention(
+    weights: list[Tensor], x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor, prefix: int = 0, branches: int = 1
+) -> Tensor:
     """The first half of a decoder layer."""
-    attention = layer.self_attn
-    normed = layer.input_layernorm(x)
-    heads = (-1, attention.head_dim)
-    q, k, v = (
-        project(normed).unflatten(-1, heads).transpose(1, 2)
-        for project in (attention.q_proj, attention.k_proj, attention.v_proj)
-    )
+    norm, to_q, to_k, to_v, out = weights
+    normed = _rms_norm(x, norm)
+    heads = (-1, cos.shape[-1])
+    q, k, v = (F.linear(normed, weight).unflatten(-1, heads).transpose(1, 2) for weight in (to_q, to_k, to_v))
     q, k = apply_rotary_pos_emb(q, k, cos, sin)
     groups = q.shape[1] // k.shape[1]
-    attended = _attend_branches(q, k.repeat_interleave(groups, 1), v.repeat_interleave(groups, 1), prefix, branches)
-    return x + attention.o_proj(attended.transpose(1, 2).flatten(2))
+    k, v = k.repeat_interleave(groups, 1), v.repeat_interleave(groups, 1)
+    attended = _attend_causally(q, k, v, mask) if branches == 1 else _attend_branches(q, k, v, prefix, branches)
+    return x + F.linear(attended.transpose(1, 2).flatten(2), out)
+
+
+def _swiglu(x: Tensor, gate: Tensor, up: Tensor, down: Tensor) -> Tensor:
+    return F.linear(F.silu(F.linear(x, gate)) * F.linear(x, up), down)
+
+
+def _dense(weights: list[Tensor], x: Tensor) -> Tensor:
+    """The second half of a decoder layer without experts."""
+    norm, *mlp = weights
+    return x + _swiglu(_rms_norm(x, norm), *mlp)
+
+
+def _sparse(weights: list[Tensor], x: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
+    """The second half of a decoder layer with experts, for tokens of one kind: its output and the experts' loads."""
+    norm, gate, up, down, *experts = weights
+    normed = _rms_norm(x, norm)
+    routed, load = _experts(experts, normed, valid)
+    return x + routed + _swiglu(normed, gate, up, down), load
 
 
 def _attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """Plain full attention: on a CPU its backward pass takes a quarter of the fused one's time at these sizes."""
     return (q @ (k.transpose(-1, -2) * q.shape[-1] ** -0.5)).softmax(-1, dtype=q.dtype) @ v
+
+
+def _attend_causally(q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
+    """Plain causal attention; all (batch, heads, tokens, head width)."""
+    scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
+    return (scores.float() + mask).softmax(-1).to(q.dtype) @ v
 
 
 def _attend_branches(q: Tensor, k: Tensor, v: Tensor, cut: int, branches: int) -> Tensor:
@@ -199,27 +305,22 @@ def _causal(length: int, dtype: torch.dtype) -> Tensor:
     return torch.full((length, length), -1e4, dtype=dtype).triu(1)
 
 
-def _experts(block: Any, x: Tensor) -> tuple[Tensor, Tensor]:
-    """A sparse block over tokens (tokens, hidden), sorted by expert: its output and each expert's share of tokens.
+def _experts(weights: list[Tensor], x: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
+    """The experts' output for tokens x (batch, tokens, hidden), and each expert's share of the valid ones.
 
-    Every expert's tokens are padded to a multiple of `ROUND`: the CPU's bfloat16 kernels are compiled for each shape
-    they meet, and a shape that never comes again would cost more than the work itself.
+    At this size sorting tokens by expert takes longer than the work it saves: every expert sees all tokens, and those
+    it was not chosen for count nothing.
     """
-    _, weights, chosen = block.gate(x)
-    count, top_k = block.gate.num_experts, chosen.shape[1]
-    order = chosen.flatten().argsort(stable=True)
-    sizes = chosen.flatten().bincount(minlength=count)
-    room = (sizes + ROUND - 1) // ROUND * ROUND
-    shift = (room.cumsum(0) - room) - (sizes.cumsum(0) - sizes)
-    place = torch.arange(len(order)) + shift.repeat_interleave(sizes)
-    token = order // top_k
-    padded = x.new_zeros(int(room.sum()), x.shape[1]).index_copy(0, place, x.index_select(0, token))
-    gate_up = block.experts.gate_up_proj.unbind(0)
-    down = block.experts.down_proj.unbind(0)
-    parts = []
-    for expert, rows in enumerate(padded.split(room.tolist())):
-        gate, up = F.linear(rows, gate_up[expert]).chunk(2, dim=-1)
-        parts.append(F.linear(F.silu(gate) * up, down[expert]))
-    done = torch.cat(parts).index_select(0, place)
-    scaled = done * weights.flatten()[order, None].to(done.dtype)
-    return torch.zeros_like(x, dtype=scaled.dtype).index_add(0, token, scaled).to(x.dtype), sizes / max(1, len(order))
+    router, bias, gate_up, down = weights
+    with torch.autocast("cpu", enabled=False):
+        scores = F.linear(x.float(), router.float()).softmax(-1)
+        chosen = (scores + bias.squeeze()).topk(TOP_K, dim=-1).indices
+        mask = torch.zeros_like(scores).scatter(-1, chosen, 1.0)
+        shares = scores * mask
+        shares = shares / shares.sum(-1, keepdim=True).clamp(min=1e-12)
+    count, double, _ = gate_up.shape
+    gate, up = F.linear(x, gate_up.flatten(0, 1)).unflatten(-1, (count, 2, double // 2)).unbind(-2)
+    inner = F.silu(gate) * up * shares[..., None].to(gate.dtype)
+    out = F.linear(inner.flatten(-2), down.permute(1, 0, 2).flatten(1))
+    counted = (mask * valid[..., None]).sum((0, 1))
+    return out, counted.detach() / valid.sum().clamp(min=1) / TOP_K

@@ -22,9 +22,9 @@ import torch
 import torch.distributed as dist
 from batches import Batch, collate
 from curriculum import MIX, Curriculum
-from network import ROUND, new_model, read, see
+from network import compile_parts, loss, new_model, read, see
+from places import LAYER, Heads
 from torch import Tensor
-from torch.nn import functional as F
 
 from ernie_cli.runtime.checkpoint import NANO, find
 from ernie_cli.runtime.loading import load
@@ -35,7 +35,8 @@ ROOT = Path(__file__).parents[2]
 TOKENIZER = ROOT / "ernie_cli" / "nano" / "tokenizer.model"
 # By the checkpoint in the package, of each job: the curriculum goes by it.
 LEARNED = {"easy-vqa": 22_000, "ask": 77_000, "talk": 15_500, "ground": 109_000}
-WARMUP = 200
+WARMUP = 50
+SHOWN = 0.3  # how much what every token shows counts beside what is said
 RANK, WORLD = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))  # set by torchrun
 BALANCE = 1e-3  # how fast the routers' bias follows the load (DeepSeek-V3, auxiliary-loss-free balancing)
 
@@ -47,16 +48,17 @@ class Trainer:
         self.folder, self.peak = folder, peak
         self.tokenizer = Tokenizer(TOKENIZER, CONTROL)
         self.model = new_model(self.tokenizer.control)
+        self.heads = Heads(self.model.config.text_config.hidden_size)
         self.step = 0
         self.learned: Counter[str] = Counter()  # pictures of each job
         if not fresh:
             self.model.load_state_dict(load(find(NANO), "cpu").native.state_dict())
             self.learned.update(LEARNED)
         matrices, rest = [], []
-        for name, weight in self.model.named_parameters():
+        for name, weight in [*self.model.named_parameters(), *self.heads.named_parameters("heads")]:
             if not weight.requires_grad:
                 continue
-            inner = weight.ndim == 2 and "embed_tokens" not in name and "lm_head" not in name
+            inner = weight.ndim == 2 and not any(part in name for part in ("embed_tokens", "lm_head", "heads"))
             (matrices if inner else rest).append(weight)
         self.optimizers: list[torch.optim.Optimizer] = [
             torch.optim.Muon(matrices, lr=peak, weight_decay=0.02, adjust_lr_fn="match_rms_adamw"),
@@ -68,6 +70,7 @@ class Trainer:
     def _load(self) -> None:
         state = torch.load(self.folder / "state.pt")
         self.model.load_state_dict(state["model"])
+        self.heads.load_state_dict(state["heads"])
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
         self.step, self.learned = state["step"], Counter(state["learned"])
@@ -79,6 +82,7 @@ class Trainer:
         self.folder.mkdir(parents=True, exist_ok=True)
         state = {
             "model": self.model.state_dict(),
+            "heads": self.heads.state_dict(),
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "step": self.step,
             "learned": dict(self.learned),
@@ -86,29 +90,30 @@ class Trainer:
         torch.save(state, self.folder / "state.part")
         (self.folder / "state.part").replace(self.folder / "state.pt")
 
-    def losses(self, batch: Batch) -> tuple[Tensor, list[Tensor]]:
-        """Mean loss over the learned tokens, and each sparse layer's expert loads."""
+    def losses(self, batch: Batch) -> tuple[Tensor, Tensor, list[Tensor]]:
+        """Mean loss over the learned tokens, that of what every token shows, and each sparse layer's expert loads."""
         loads: list[Tensor] = []
+        states: list[Tensor] = []
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            seen = see(self.model, batch.pixels, batch.grid)
-            embeds = self.model.model.language_model.embed_tokens(batch.ids)
+            seen = see(self.model, batch.pixels.bfloat16(), batch.grid)
+            embeds = self.model.model.language_model.embed_tokens(batch.ids).bfloat16()
             vision = batch.layout.vision
             inner = slice(vision.start + 1, vision.stop - 1)  # without the start and end tokens
             embeds = torch.cat([embeds[:, : inner.start], seen.to(embeds.dtype), embeds[:, inner.stop :]], dim=1)
-            hidden = read(self.model, embeds, batch.positions, batch.layout, loads)
+            hidden = read(self.model, embeds, batch.positions, batch.layout, loads=loads, states=states)
             learned = (batch.targets.flatten() != -100).nonzero().squeeze(1)
-            rows = torch.cat([learned, learned.new_zeros(-len(learned) % ROUND)])  # few different shapes
-            logits = self.model.lm_head(hidden.flatten(0, 1).index_select(0, rows))[: len(learned)]
-        return F.cross_entropy(logits.float(), batch.targets.flatten()[learned]), loads
+            said = loss(hidden.flatten(0, 1)[learned], self.model.lm_head.weight, batch.targets.flatten()[learned])
+            shown = self.heads.losses(seen, states[LAYER], batch.asked) if batch.asked else torch.zeros(())
+        return said, shown, loads
 
-    def learn(self, job: str, batch: Batch, scale: float) -> float:
+    def learn(self, job: str, batch: Batch, scale: float) -> tuple[float, float]:
         """One step; the learning rate is `scale` times the peak after the warm-up."""
         rate = self.peak * scale * min(1.0, (self.step + 1) / WARMUP)
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = rate
-        loss, loads = self.losses(batch)
-        loss.backward()
+        said, shown, loads = self.losses(batch)
+        (said + SHOWN * shown).backward()
         loads = self._share(loads)
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         for optimizer in self.optimizers:
@@ -117,13 +122,18 @@ class Trainer:
         self._balance(loads)
         self.step += 1
         self.learned[job] += len(batch.ids) * WORLD
-        return float(loss.detach())
+        return said.item(), shown.item()
 
     def _share(self, loads: list[Tensor]) -> list[Tensor]:
         """Makes gradients and loads the means over all processes."""
         if WORLD == 1:
             return loads
-        gradients = [weight.grad for weight in self.model.parameters() if weight.requires_grad]
+        gradients = []
+        for weight in (*self.model.parameters(), *self.heads.parameters()):
+            if weight.requires_grad:
+                if weight.grad is None:  # a batch that asks nothing of the heads
+                    weight.grad = torch.zeros_like(weight)
+                gradients.append(weight.grad)
         # An expert nobody needed has a gradient all the same, since it is a slice of one tensor.
         flat = torch.cat([gradient.flatten() for gradient in gradients] + [load.flatten() for load in loads]) / WORLD
         dist.all_reduce(flat)
@@ -170,6 +180,7 @@ def main() -> None:
     if options.export:
         trainer.export(options.export)
         return
+    compile_parts()
     if WORLD > 1:
         dist.init_process_group("gloo")
     curriculum = Curriculum(trainer.step, options.jobs.split() if options.jobs else list(MIX), RANK)
@@ -199,7 +210,8 @@ def train(trainer: Trainer, curriculum: Curriculum, options: argparse.Namespace)
         job, samples, budgets = curriculum.draw(trainer.learned)
         batch = collate(samples, trainer.tokenizer, *budgets)
         left = (options.minutes - spent) / options.decay_minutes if options.decay_minutes else 1.0
-        recent.setdefault(job, []).append(trainer.learn(job, batch, min(1.0, left)))
+        for name, value in zip((job, f"{job}, shown"), trainer.learn(job, batch, min(1.0, left)), strict=True):
+            recent.setdefault(name, []).append(value)
         if time.monotonic() - noted > 30:
             noted = time.monotonic()
             means = {name: round(sum(values) / len(values), 4) for name, values in recent.items()}

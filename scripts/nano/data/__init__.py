@@ -6,9 +6,12 @@ A sample is one picture (or clip) and several questions about it, each with the 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from ernie_cli.messages import Part
+
+if TYPE_CHECKING:
+    from data.scenes import Thing
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,11 @@ class Question:
 
 @dataclass(frozen=True)
 class Sample:
-    """A medium and the questions about it. All of one sample share the medium's tokens while training."""
+    """A medium and the questions about it. All of one sample share the medium's tokens while training.
+
+    `things` are what a drawn scene shows, where that is known.
+    """
 
     medium: Part | None
     questions: list[Question]
+    things: list[Thing] | None = None

@@ -42,7 +42,7 @@ def scene_sample(random: Random, width: int, height: int, most: int, questions: 
     if len(scene.things) > 1:
         kinds += [_side, _side_of]
     asked = [random.choice(kinds)(random, scene) for _ in range(questions)]
-    return Sample(Picture(scene.image), asked)
+    return Sample(Picture(scene.image), asked, scene.things)
 
 
 def _say(scene: Scene, question: str, reason: str, answer: str) -> Question:

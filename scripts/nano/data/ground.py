@@ -38,7 +38,8 @@ def ground_sample(
     scene = draw_scene(
         random, width, height, count, distinct=random.random() < 0.6, backdrop=backdrop, shapes=shapes, colors=colors
     )
-    return Sample(Picture(scene.image), [_find(random, scene, everything) for _ in range(questions)])
+    asked = [_find(random, scene, everything) for _ in range(questions)]
+    return Sample(Picture(scene.image), asked, scene.things)
 
 
 def _find(random: Random, scene: Scene, everything: float) -> Question:
