@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from data import Question, Sample
 from network import Layout
-from places import Asked
+from places import Asked, ask
 from torch import Tensor
 
 from ernie_cli.messages import Picture, Video, user
@@ -38,7 +38,7 @@ class Batch:
     targets: Tensor
     positions: Tensor
     layout: Layout
-    asked: Asked | None = None
+    asked: Asked
 
 
 def prefix(sample: Sample, tokenizer: Tokenizer, patches: Patches) -> tuple[list[int], np.ndarray, int, slice]:
@@ -77,7 +77,7 @@ def collate(samples: list[Sample], tokenizer: Tokenizer, picture: PixelBudget, f
     asked = [[branch(question, tokenizer) for question in sample.questions] for sample in samples]
     rows, branches, cut = len(samples), len(asked[0]), len(shared)
     # Few different lengths: see `network._experts`.
-    length = -(-max(len(said) for row in asked for said, _ in row) // ROUND_LENGTH) * ROUND_LENGTH
+    length = -(-max((len(said) for row in asked for said, _ in row), default=0) // ROUND_LENGTH) * ROUND_LENGTH
     ids = torch.zeros(rows, branches, length, dtype=torch.long)
     targets = torch.full((rows, branches, length), -100)
     valid = torch.zeros(rows, branches, length, dtype=torch.bool)
@@ -91,7 +91,6 @@ def collate(samples: list[Sample], tokenizer: Tokenizer, picture: PixelBudget, f
     everywhere = torch.from_numpy(np.concatenate([where, *[places] * branches], axis=1))
     layout = Layout(cut, branches, vision, torch.cat([torch.ones(rows, cut, dtype=torch.bool), valid.flatten(1)], 1))
     _, high, wide = media[0].merged_grid
-    things = [sample.things for sample in samples if sample.things is not None]
     return Batch(
         torch.from_numpy(np.stack([p.pixels for p in media])),
         media[0].grid,
@@ -99,7 +98,7 @@ def collate(samples: list[Sample], tokenizer: Tokenizer, picture: PixelBudget, f
         torch.cat([torch.full((rows, cut), -100), targets.flatten(1)], 1),
         everywhere[:, None].expand(-1, rows, -1),
         layout,
-        Asked(things, high, wide) if len(things) == rows else None,
+        ask(samples, high, wide),
     )
 
 

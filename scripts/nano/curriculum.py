@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from data import Sample
 from data.ask import easy_sample, scene_sample
+from data.doc import doc_sample
 from data.ground import ground_sample
 
 from ernie_cli.runtime.vision import FACTOR, PixelBudget
@@ -19,8 +20,7 @@ FRAMES = PixelBudget(84 * 84, 112 * 112)
 # Seeing is what takes long, so a batch has many pictures with one question each rather than few with several.
 QUESTIONS = 1
 ROWS = 32
-# `talk` is `ask` the other way round: few pictures with many questions, to learn to look up what the thought has said.
-MIX = {"easy-vqa": 0.03, "ask": 0.12, "ground": 0.85}
+MIX = {"easy-vqa": 0.03, "ask": 0.12, "ground": 0.5, "doc": 0.35, "places": 0.2}
 MODES = (0.84, 0.1, 0.06)
 
 
@@ -64,11 +64,12 @@ class Curriculum:
             return lambda: easy_sample(own, QUESTIONS), ROWS, budgets
         if job == "ground":
             return self._ground(learned), ROWS, budgets
+        if job == "places":
+            return self._places(learned), 2 * ROWS, budgets
+        if job == "doc":
+            return self._doc(learned), ROWS, budgets
         most = random.choice([1, 2, 1 if learned < 8_000 else 2 if learned < 25_000 else 4 if learned < 150_000 else 8])
         longest = 4 if learned < 20_000 else 6 if random.random() < 0.4 else 9
-        if job == "talk":
-            width, height = self._size(4, min(longest, 6))
-            return lambda: scene_sample(own, width, height, most, 6 * QUESTIONS), ROWS // 3, budgets
         width, height = self._size(4, longest)
         return lambda: scene_sample(own, width, height, most, QUESTIONS), ROWS, budgets
 
@@ -81,6 +82,29 @@ class Curriculum:
         return lambda: _in_tens(
             ground_sample(own, width, height, most, QUESTIONS, plain=learned < 25_000, everything=0.25)
         )
+
+    def _places(self, learned: int) -> Callable[[], Sample]:
+        """Pictures about which nothing is said: only what every token shows is learned."""
+        random, own = self.random, self.own
+        width, height = self._size(4, 8)
+        if random.random() < 0.25:
+            lines = random.choice([2, 4, 6])
+            return lambda: replace(doc_sample(own, width, height, lines, 1), questions=[])
+        return lambda: replace(ground_sample(own, width, height, 8, 0, plain=learned < 25_000), questions=[])
+
+    def _doc(self, learned: int) -> Callable[[], Sample]:
+        """Few lines first; a page is transcribed, or asked for a field."""
+        own = self.own
+        lines = 1 if learned < 10_000 else 2 if learned < 30_000 else self.random.choice([2, 4, 6])
+        width, height = self._size(4, 8)
+
+        def make() -> Sample:
+            sample = doc_sample(own, width, height, lines, 3)
+            first, *rest = sample.questions
+            chosen = first if own.random() < 0.5 or not rest else own.choice(rest)
+            return replace(sample, questions=[chosen])
+
+        return make
 
     def _size(self, shortest: int, longest: int) -> tuple[int, int]:
         """A width and height in pixels, whole tokens of 28 a side, within the budget of a picture."""
@@ -102,4 +126,5 @@ def _in_tens(sample: Sample) -> Sample:
 
 
 def _length(sample: Sample) -> int:
-    return max(len(q.text) + len(q.answer) + (len(q.thought) if q.mode == "open" else 0) for q in sample.questions)
+    lengths = (len(q.text) + len(q.answer) + (len(q.thought) if q.mode == "open" else 0) for q in sample.questions)
+    return max(lengths, default=0)

@@ -122,8 +122,9 @@ def read(
     *,
     loads: list[Tensor] | None = None,
     states: list[Tensor] | None = None,
+    layers: int | None = None,
 ) -> Tensor:
-    """Hidden states (batch, tokens, hidden); `positions` is (3, batch, tokens).
+    """Hidden states (batch, tokens, hidden), after so many `layers` or all; `positions` is (3, batch, tokens).
 
     Each sparse layer appends the load of its text and vision experts, (2, experts), to `loads`; every layer appends
     what it hands on of the medium's tokens, (batch, tokens, hidden), to `states`.
@@ -135,8 +136,8 @@ def read(
     shown = layout.valid[:, start:stop].contiguous()
     mask = _causal(embeds.shape[1], torch.float32)
     x = embeds
-    for layer in text_model.layers:
-        if layout.branches == 1:
+    for layer in text_model.layers[:layers]:
+        if layout.branches <= 1:
             x = _run(_attention, _attention_weights(layer), x, cos, sin, mask)
         else:
             x = _attention(_attention_weights(layer), x, cos, sin, mask, layout.prefix, layout.branches)

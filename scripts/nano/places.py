@@ -1,16 +1,19 @@
 """What stands where, asked of every token of a picture while training, and thrown away afterwards.
 
-An answer says little about a picture: a few numbers, after many words. So two linear heads ask each token what lies on
-it, with every picture and for all of its things at once: what shape and colour, right behind the eyes; and between
-which edges of the picture, in hundredths, a few layers into the decoder, where a token can know its own place. What
-the answer then needs is there to be looked up. Neither head is part of the checkpoint.
+An answer says little about a picture: a few words and numbers. So linear heads ask each token what lies on it, with
+every picture and for all of its things and letters at once. Right behind the eyes: which shape and colour, and which
+letters, each in its place. A few layers into the decoder, where a token can know its own place: between which edges of
+the picture the thing lies, in hundredths. What an answer then needs is there to be looked up. No head is part of the
+checkpoint.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
+from data import Letter, Sample
 from data.scenes import COLORS, SHAPES, Thing
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -19,6 +22,65 @@ LAYER = 2  # of the decoder: its output is asked for edges
 STEPS = 101  # places of an edge: 0 to 100 hundredths of the picture
 IGNORED = -100
 KINDS = [len(SHAPES) + 1, len(COLORS)]
+CHARACTERS = "".join(map(chr, range(33, 127))) + "•"
+DOWN, ACROSS = 2, 6  # cells of a token, 14 by 4.7 pixels: hardly a letter is narrower, hardly a line lower
+BLANK = 0.1  # how much a cell without a letter counts: most are
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What every token of a batch of pictures shows; None where it is not known.
+
+    `kinds` (pictures, tokens, 2): the shape, `len(SHAPES)` for none, and the colour; `edges` (pictures, tokens, 4):
+    left, top, right and bottom in hundredths; both `IGNORED` where nothing stands. `letters` (pictures, tokens, cells):
+    1 and more for a character, 0 for none.
+    """
+
+    kinds: Tensor | None = None
+    edges: Tensor | None = None
+    letters: Tensor | None = None
+
+
+def ask(samples: Sequence[Sample], height: int, width: int) -> Asked:
+    """What is known of pictures that are `height` x `width` tokens large."""
+    things = [sample.things for sample in samples if sample.things is not None]
+    letters = [sample.letters for sample in samples if sample.letters is not None]
+    kinds, edges = _things(things, height, width) if len(things) == len(samples) else (None, None)
+    return Asked(kinds, edges, _letters(letters, height, width) if len(letters) == len(samples) else None)
+
+
+def _things(pictures: Sequence[Sequence[Thing]], height: int, width: int) -> tuple[Tensor, Tensor]:
+    kinds = torch.full((len(pictures), height * width, 2), IGNORED)
+    kinds[..., 0] = len(SHAPES)
+    edges = torch.full((len(pictures), height * width, 4), IGNORED)
+    down = (torch.arange(height) + 0.5) / height
+    across = (torch.arange(width) + 0.5) / width
+    for picture, things in enumerate(pictures):
+        for thing in things:
+            left, top, right, bottom = thing.box
+            on = ((down > top) & (down < bottom))[:, None] & ((across > left) & (across < right))
+            # A small thing may lie between the tokens' centres: one is its own all the same.
+            x, y = thing.center
+            on[_cell(y, height), _cell(x, width)] = True
+            tokens = on.flatten().nonzero().squeeze(1)
+            kinds[picture, tokens] = torch.tensor([SHAPES.index(thing.shape), list(COLORS).index(thing.color)])
+            edges[picture, tokens] = torch.tensor([max(0, min(STEPS - 1, round(100 * v))) for v in thing.box])
+    return kinds, edges
+
+
+def _letters(pictures: Sequence[Sequence[Letter]], height: int, width: int) -> Tensor:
+    cells = torch.zeros(len(pictures), height, DOWN, width, ACROSS, dtype=torch.long)
+    flat = cells.view(len(pictures), height * DOWN, width * ACROSS)
+    for picture, letters in enumerate(pictures):
+        for letter in letters:
+            row, column = _cell(letter.y, height * DOWN), _cell(letter.x, width * ACROSS)
+            flat[picture, row, column] = CHARACTERS.find(letter.character) + 1
+    return cells.permute(0, 1, 3, 2, 4).flatten(3).flatten(1, 2)
+
+
+def _cell(place: float, count: int) -> int:
+    """Which of `count` equal parts a place, in fractions of the whole, lies in."""
+    return max(0, min(count - 1, int(place * count)))
 
 
 class Heads(nn.Module):
@@ -28,44 +90,28 @@ class Heads(nn.Module):
         super().__init__()
         self.kind = nn.Linear(hidden, sum(KINDS))
         self.edges = nn.Linear(hidden, sum(KINDS) + 4 * STEPS)
+        self.letters = nn.Linear(hidden, DOWN * ACROSS * (len(CHARACTERS) + 1))
 
     def losses(self, seen: Tensor, state: Tensor, asked: Asked) -> Tensor:
-        """The mean of what both heads get wrong about a batch; `state` is what layer `LAYER` hands on."""
-        early = self.kind(_scaled(seen)).float()
-        late, edges = self.edges(_scaled(state)).float().split([sum(KINDS), 4 * STEPS], dim=-1)
-        found = edges.unflatten(-1, (4, STEPS)).flatten(0, -2)
-        places = F.cross_entropy(found, asked.edges.flatten(), ignore_index=IGNORED)
-        return _kinds(early, asked) + _kinds(late, asked) + places
+        """What the heads get wrong about a batch, each on average; `state` is what layer `LAYER` hands on."""
+        wrong = torch.zeros(())
+        if asked.kinds is not None and asked.edges is not None:
+            late, edges = self.edges(_scaled(state)).float().split([sum(KINDS), 4 * STEPS], dim=-1)
+            found = edges.unflatten(-1, (4, STEPS)).flatten(0, -2)
+            wrong = wrong + F.cross_entropy(found, asked.edges.flatten(), ignore_index=IGNORED)
+            wrong = wrong + _kinds(self.kind(_scaled(seen)).float(), asked.kinds) + _kinds(late, asked.kinds)
+        if asked.letters is not None:
+            read = self.letters(_scaled(seen)).float().view(-1, len(CHARACTERS) + 1)
+            weights = torch.ones(len(CHARACTERS) + 1)
+            weights[0] = BLANK
+            wrong = wrong + F.cross_entropy(read, asked.letters.flatten(), weights)
+        return wrong
 
 
-class Asked:
-    """For each token, the shape (`len(SHAPES)`: nothing), the colour and the edges (left, top, right, bottom).
-
-    `kinds` is (pictures, tokens, 2), `edges` (pictures, tokens, 4); `IGNORED` where nothing stands.
-    """
-
-    def __init__(self, pictures: Sequence[Sequence[Thing]], height: int, width: int) -> None:
-        self.kinds = torch.full((len(pictures), height * width, 2), IGNORED)
-        self.kinds[..., 0] = len(SHAPES)
-        self.edges = torch.full((len(pictures), height * width, 4), IGNORED)
-        down = (torch.arange(height) + 0.5) / height
-        across = (torch.arange(width) + 0.5) / width
-        for picture, things in enumerate(pictures):
-            for thing in things:
-                left, top, right, bottom = thing.box
-                on = ((down > top) & (down < bottom))[:, None] & ((across > left) & (across < right))
-                # A small thing may lie between the tokens' centres: one is its own all the same.
-                x, y = thing.center
-                on[min(height - 1, int(y * height)), min(width - 1, int(x * width))] = True
-                tokens = on.flatten().nonzero().squeeze(1)
-                self.kinds[picture, tokens] = torch.tensor([SHAPES.index(thing.shape), list(COLORS).index(thing.color)])
-                self.edges[picture, tokens] = torch.tensor([max(0, min(100, round(100 * v))) for v in thing.box])
-
-
-def _kinds(logits: Tensor, asked: Asked) -> Tensor:
-    shapes, colors = logits.split(KINDS, dim=-1)
-    wrong = F.cross_entropy(shapes.flatten(0, 1), asked.kinds[..., 0].flatten(), ignore_index=IGNORED)
-    return wrong + F.cross_entropy(colors.flatten(0, 1), asked.kinds[..., 1].flatten(), ignore_index=IGNORED)
+def _kinds(logits: Tensor, kinds: Tensor) -> Tensor:
+    shapes, colors = (part.flatten(0, 1) for part in logits.split(KINDS, dim=-1))
+    wrong = F.cross_entropy(shapes, kinds[..., 0].flatten(), ignore_index=IGNORED)
+    return wrong + F.cross_entropy(colors, kinds[..., 1].flatten(), ignore_index=IGNORED)
 
 
 def _scaled(state: Tensor) -> Tensor:

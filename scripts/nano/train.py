@@ -34,7 +34,7 @@ from ernie_cli.runtime.tokenizer import Tokenizer
 ROOT = Path(__file__).parents[2]
 TOKENIZER = ROOT / "ernie_cli" / "nano" / "tokenizer.model"
 # By the checkpoint in the package, of each job: the curriculum goes by it.
-LEARNED = {"easy-vqa": 22_000, "ask": 77_000, "talk": 15_500, "ground": 109_000}
+LEARNED = {"easy-vqa": 22_000, "ask": 92_500, "ground": 109_000}
 WARMUP = 50
 SHOWN = 0.3  # how much what every token shows counts beside what is said
 RANK, WORLD = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))  # set by torchrun
@@ -100,10 +100,13 @@ class Trainer:
             vision = batch.layout.vision
             inner = slice(vision.start + 1, vision.stop - 1)  # without the start and end tokens
             embeds = torch.cat([embeds[:, : inner.start], seen.to(embeds.dtype), embeds[:, inner.stop :]], dim=1)
-            hidden = read(self.model, embeds, batch.positions, batch.layout, loads=loads, states=states)
+            layers = None if batch.layout.branches else LAYER + 1
+            hidden = read(self.model, embeds, batch.positions, batch.layout, loads=loads, states=states, layers=layers)
+            shown = self.heads.losses(seen, states[LAYER], batch.asked)
+            if not batch.layout.branches:
+                return torch.zeros(()), shown, loads
             learned = (batch.targets.flatten() != -100).nonzero().squeeze(1)
             said = loss(hidden.flatten(0, 1)[learned], self.model.lm_head.weight, batch.targets.flatten()[learned])
-            shown = self.heads.losses(seen, states[LAYER], batch.asked) if batch.asked else torch.zeros(())
         return said, shown, loads
 
     def learn(self, job: str, batch: Batch, scale: float) -> tuple[float, float]:
@@ -119,7 +122,7 @@ class Trainer:
         for optimizer in self.optimizers:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
-        self._balance(loads)
+        self._balance(loads, said=batch.layout.branches > 0)
         self.step += 1
         self.learned[job] += len(batch.ids) * WORLD
         return said.item(), shown.item()
@@ -128,12 +131,9 @@ class Trainer:
         """Makes gradients and loads the means over all processes."""
         if WORLD == 1:
             return loads
-        gradients = []
-        for weight in (*self.model.parameters(), *self.heads.parameters()):
-            if weight.requires_grad:
-                if weight.grad is None:  # a batch that asks nothing of the heads
-                    weight.grad = torch.zeros_like(weight)
-                gradients.append(weight.grad)
+        # What a batch does not need has no gradient, in any of the processes: they draw the same jobs.
+        weights = (*self.model.parameters(), *self.heads.parameters())
+        gradients = [weight.grad for weight in weights if weight.grad is not None]
         # An expert nobody needed has a gradient all the same, since it is a slice of one tensor.
         flat = torch.cat([gradient.flatten() for gradient in gradients] + [load.flatten() for load in loads]) / WORLD
         dist.all_reduce(flat)
@@ -143,10 +143,13 @@ class Trainer:
         return [mean.view_as(load) for load, mean in zip(loads, parts[len(gradients) :], strict=True)]
 
     @torch.no_grad()
-    def _balance(self, loads: list[Tensor]) -> None:
+    def _balance(self, loads: list[Tensor], *, said: bool) -> None:
+        """Moves the routers' bias; that of the text experts only if anything was `said`."""
         sparse = [layer.mlp for layer in self.model.model.language_model.layers if hasattr(layer.mlp, "text_moe")]
-        for block, shares in zip(sparse, loads, strict=True):
+        for block, shares in zip(sparse, loads, strict=False):
             for moe, share in zip((block.text_moe, block.vision_moe), shares, strict=True):
+                if moe is block.text_moe and not said:
+                    continue
                 moe.gate.moe_statics.e_score_correction_bias += BALANCE * torch.sign(share.mean() - share)
 
     def export(self, out: Path) -> None:
@@ -171,7 +174,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=ROOT / "runs" / "nano")
     parser.add_argument("--peak", type=float, default=2e-3, help="highest learning rate")
     parser.add_argument("--decay-minutes", type=float, default=0, help="lower the rate to zero over the last minutes")
-    parser.add_argument("--jobs", help="only these jobs, such as 'ask talk', in the proportions they have")
+    parser.add_argument("--jobs", help="only these jobs, such as 'ask ground', in the proportions they have")
     parser.add_argument("--export", type=Path, help="write a checkpoint here and stop")
     parser.add_argument("--fresh", action="store_true", help="do not go on from the checkpoint in the package")
     options = parser.parse_args()

@@ -26,7 +26,7 @@ def test_a_seed_draws_the_same_sample():
 
 
 def test_nothing_is_printed_at_the_edge():
-    for page, image in pages(150):
+    for page, image, _ in pages(150):
         pixels = np.asarray(image.convert("L"), dtype=float)
         frame = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
         assert np.ptp(frame) < 110, page.markdown
@@ -34,7 +34,7 @@ def test_nothing_is_printed_at_the_edge():
 
 def test_bills_add_up():
     bills = 0
-    for page, _ in pages(300):
+    for page, _, _ in pages(300):
         if page.items is None or page.items[0] != "items":
             continue
         bills += 1
@@ -47,7 +47,7 @@ def test_bills_add_up():
 
 
 def test_all_that_is_asked_for_stands_on_the_page():
-    for page, _ in pages(150):
+    for page, _, _ in pages(150):
         for text, value in page.fields.values():
             assert text in page.markdown
             assert value == text or f"{value:.2f}" in text or str(value) == text

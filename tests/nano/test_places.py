@@ -1,14 +1,25 @@
-"""What every token of a scene is asked while training: true for the tokens a thing lies on, and nothing elsewhere."""
+"""What every token of a picture is asked while training: true where a thing or a letter stands, nothing elsewhere."""
 
 from __future__ import annotations
 
+from random import Random
+
+import torch
+from data import Letter, Sample
+from data.doc import doc_sample
+from data.ground import ground_sample
 from data.scenes import COLORS, SHAPES, Thing
-from places import IGNORED, Asked
+from places import ACROSS, CHARACTERS, IGNORED, Heads, ask
+
+
+def _scene(*things: Thing) -> Sample:
+    return Sample(None, [], things=list(things))
 
 
 def test_a_thing_is_asked_of_the_tokens_whose_centres_it_covers() -> None:
-    thing = Thing("star", "blue", (0.25, 0.0, 0.75, 0.5))
-    asked = Asked([[thing]], 4, 4)
+    asked = ask([_scene(Thing("star", "blue", (0.25, 0.0, 0.75, 0.5)))], 4, 4)
+    assert asked.kinds is not None
+    assert asked.edges is not None
     kinds, edges = asked.kinds[0].view(4, 4, 2), asked.edges[0].view(4, 4, 4)
     expected = [SHAPES.index("star"), list(COLORS).index("blue")]
     assert kinds[:2, 1:3].reshape(-1, 2).tolist() == [expected] * 4
@@ -20,6 +31,52 @@ def test_a_thing_is_asked_of_the_tokens_whose_centres_it_covers() -> None:
 
 
 def test_a_thing_between_the_centres_is_asked_of_the_token_it_lies_in() -> None:
-    asked = Asked([[], [Thing("ring", "red", (0.3, 0.3, 0.4, 0.4))]], 2, 2)
+    asked = ask([_scene(), _scene(Thing("ring", "red", (0.3, 0.3, 0.4, 0.4)))], 2, 2)
+    assert asked.edges is not None
     assert (asked.edges[0] == IGNORED).all()
     assert asked.edges[1].tolist() == [[30, 30, 40, 40]] + [[IGNORED] * 4] * 3
+
+
+def test_a_letter_is_asked_in_its_cell_of_its_token() -> None:
+    # The second token of the second row; in it, the lower row of cells, the third of six columns.
+    letter = Letter("k", (1 + 2.5 / ACROSS) / 2, (1 + 0.75) / 2)
+    asked = ask([Sample(None, [], letters=[letter])], 2, 2)
+    assert asked.kinds is None
+    assert asked.letters is not None
+    assert asked.letters[0, 3, ACROSS + 2] == CHARACTERS.index("k") + 1
+    assert (asked.letters > 0).sum() == 1
+
+
+def test_hardly_a_letter_of_a_page_is_lost_to_its_neighbour() -> None:
+    pages = [doc_sample(Random(seed), 224, 224, 6, 1) for seed in range(40)]
+    asked = ask(pages, 8, 8)
+    assert asked.letters is not None
+    printed = sum(len(page.letters or ()) for page in pages)
+    assert (asked.letters > 0).sum() >= 0.98 * printed
+
+
+def test_letters_stand_where_there_is_ink() -> None:
+    import numpy as np
+
+    for seed in range(20):
+        page = doc_sample(Random(seed), 224, 224, 6, 1)
+        grey = np.asarray(page.medium.image.convert("L"), dtype=float)  # type: ignore[union-attr]
+        far = abs(grey - np.median(grey))
+        for letter in page.letters or ():
+            x, y = int(letter.x * 224), int(letter.y * 224)
+            around = far[max(0, y - 9) : y + 10, max(0, x - 4) : x + 5]
+            assert around.max() > 40, (seed, letter)
+
+
+def test_heads_that_know_are_not_wrong_and_others_are() -> None:
+    sample = ground_sample(Random(2), 112, 112, 2, 1)
+    asked = ask([sample], 4, 4)
+    heads, states = Heads(16), torch.randn(1, 16, 16, generator=torch.Generator().manual_seed(0))
+    optimizer = torch.optim.Adam(heads.parameters(), lr=0.05)
+    first = heads.losses(states, states, asked)
+    assert first > 8  # five questions, each at about the logarithm of its choices
+    for _ in range(300):
+        optimizer.zero_grad()
+        heads.losses(states, states, asked).backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    assert heads.losses(states, states, asked) < 0.2 * first

@@ -28,12 +28,22 @@ class Question:
 
 
 @dataclass(frozen=True)
+class Letter:
+    """A printed character and its middle, in fractions of the picture."""
+
+    character: str
+    x: float
+    y: float
+
+
+@dataclass(frozen=True)
 class Sample:
     """A medium and the questions about it. All of one sample share the medium's tokens while training.
 
-    `things` are what a drawn scene shows, where that is known.
+    `things` are what a drawn scene shows, `letters` what is printed on a page, where that is known.
     """
 
     medium: Part | None
     questions: list[Question]
     things: list[Thing] | None = None
+    letters: list[Letter] | None = None

@@ -26,13 +26,13 @@ def doc_sample(random: Random, width: int, height: int, most: int, questions: in
 
     The first one is always the transcription.
     """
-    page, image = draw_page(random, width, height, most)
+    page, image, letters = draw_page(random, width, height, most)
     asked = [Question(TRANSCRIBE, page.says, page.markdown)]
     for _ in range(4 * questions):
         question = _ask(random, page)
         if len(asked) < questions and question.text not in [other.text for other in asked]:
             asked.append(question)
-    return Sample(Picture(image), asked)
+    return Sample(Picture(image), asked, letters=letters)
 
 
 def spoken(label: str) -> str:

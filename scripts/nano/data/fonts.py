@@ -16,6 +16,8 @@ from random import Random
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
+from data import Letter
+
 # Family -> files of the regular and the bold face.
 FAMILIES = {
     "DejaVu Sans": ("DejaVuSans.ttf", "DejaVuSans-Bold.ttf"),
@@ -158,8 +160,10 @@ def _rows(block: Block, style: Style, top: float, width: int, body: ImageFont.Fr
     return runs
 
 
-def print_page(random: Random, blocks: list[Block], style: Style, width: int, height: int) -> Image.Image | None:
-    """The page (width x height pixels), or None where the blocks do not fit."""
+def print_page(
+    random: Random, blocks: list[Block], style: Style, width: int, height: int
+) -> tuple[Image.Image, list[Letter]] | None:
+    """The page (width x height pixels) and where its letters are, or None where the blocks do not fit."""
     body = face(style.family, style.size, style.bold)
     runs: list[Run] = []
     lines: list[Line] = []
@@ -183,13 +187,24 @@ def print_page(random: Random, blocks: list[Block], style: Style, width: int, he
     if spare < 0 or wide > width - min(style.margin, 6):
         return None
     down = random.uniform(0, spare) if random.random() < 0.4 else 0
-    return _print(
-        random,
-        [(x, y + down, *rest) for x, y, *rest in runs],
-        [(a, b + down, c, d + down) for a, b, c, d in lines],
-        width,
-        height,
-    )
+    runs = [(round(x), round(y + down), text, type_) for x, y, text, type_ in runs]
+    page = _print(random, runs, [(a, b + down, c, d + down) for a, b, c, d in lines], width, height)
+    return page, [letter for run in runs for letter in _letters(run, width, height)]
+
+
+X_HEIGHT = 0.5  # of the size of the print, about the same in all of the families
+
+
+def _letters(run: Run, width: int, height: int) -> list[Letter]:
+    """The characters of a run, without the spaces."""
+    x, y, text, type_ = run
+    middle = y + type_.getmetrics()[0] - type_.size * X_HEIGHT / 2
+    ends = [type_.getlength(text[:i]) for i in range(len(text) + 1)]
+    return [
+        Letter(character, (x + (ends[i] + ends[i + 1]) / 2) / width, middle / height)
+        for i, character in enumerate(text)
+        if character != " "
+    ]
 
 
 def _print(random: Random, runs: list[Run], lines: list[Line], width: int, height: int) -> Image.Image:
@@ -204,7 +219,7 @@ def _print(random: Random, runs: list[Run], lines: list[Line], width: int, heigh
     for line in lines:
         pen.line([round(v) for v in line], fill=tuple((a + b) // 2 for a, b in zip(paper, ink, strict=True)))
     for x, y, text, type_ in runs:
-        pen.text((round(x), round(y)), text, font=type_, fill=tuple(ink))
+        pen.text((x, y), text, font=type_, fill=tuple(ink))
     if random.random() < 0.15:
         page = page.filter(ImageFilter.GaussianBlur(random.uniform(0.3, 0.55)))
     if random.random() < 0.25:

@@ -11,6 +11,7 @@ from random import Random
 
 from PIL import Image
 
+from data import Letter
 from data.ask import NUMBERS
 from data.fonts import Block, Style, draw_style, face, print_page
 from data.texts import COUNTS, SUMS, TEXTS, code, company, made_up, money, sentence
@@ -189,7 +190,8 @@ KINDS = {_lines: 1, _form: 1, _list: 2, _table: 2, _receipt: 2, _invoice: 5}
 # --- the drawing
 
 
-def draw_page(random: Random, width: int, height: int, most: int) -> tuple[Page, Image.Image]:
+def draw_page(random: Random, width: int, height: int, most: int) -> tuple[Page, Image.Image, list[Letter]]:
+    """A page of up to about `most` lines, its picture, and where its letters are."""
     while True:
         kind, least = random.choice(list(KINDS.items()))
         # Print gets smaller where a page would not hold the lines it needs.
@@ -201,8 +203,8 @@ def draw_page(random: Random, width: int, height: int, most: int) -> tuple[Page,
             continue
         for _ in range(3):
             page = kind(random, rows, _columns(style, width))
-            if image := print_page(random, page.blocks, style, width, height):
-                return page, image
+            if printed := print_page(random, page.blocks, style, width, height):
+                return page, *printed
 
 
 def _columns(style: Style, width: int) -> int:
