@@ -15,7 +15,8 @@ from data.ground import ground_sample
 
 from ernie_cli.runtime.vision import FACTOR, PixelBudget
 
-PICTURES = PixelBudget(112 * 112, 224 * 224)
+# About 64 tokens, whatever the picture's size: then the width of a picture tells its height as well.
+PICTURES = PixelBudget(224 * 224, 80 * FACTOR**2)
 FRAMES = PixelBudget(84 * 84, 112 * 112)
 # Seeing is what takes long, so a batch has many pictures with one question each rather than few with several.
 QUESTIONS = 1

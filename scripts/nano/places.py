@@ -2,9 +2,10 @@
 
 An answer says little about a picture: a few words and numbers. So linear heads ask each token what lies on it, with
 every picture and for all of its things and letters at once. Right behind the eyes: which shape and colour, and which
-letters, each in its place. A few layers into the decoder, where a token can know its own place: between which edges of
-the picture the thing lies, in hundredths. What an answer then needs is there to be looked up. No head is part of the
-checkpoint.
+letters, each in its place. A few layers into the decoder, where a token can know its own place: in which row and column
+it stands, and between which edges the thing lies. Both are counted from the top left corner, in pixels and not in parts
+of the picture: a token sees only what comes before it, and does not know how large the picture will be. No head is part
+of the checkpoint.
 """
 
 from __future__ import annotations
@@ -18,8 +19,12 @@ from data.scenes import COLORS, SHAPES, Thing
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ernie_cli.runtime.vision import FACTOR
+
 LAYER = 2  # of the decoder: its output is asked for edges
-STEPS = 101  # places of an edge: 0 to 100 hundredths of the picture
+STEP = 4  # pixels, of the picture as the model sees it, that edges are told apart by
+STEPS = 16 * FACTOR // STEP + 1  # places of an edge: pictures are at most 16 tokens wide and high
+SIDE = 16  # rows and columns of tokens, at most
 IGNORED = -100
 KINDS = [len(SHAPES) + 1, len(COLORS)]
 CHARACTERS = "".join(map(chr, range(33, 127))) + "•"
@@ -31,11 +36,13 @@ BLANK = 0.1  # how much a cell without a letter counts: most are
 class Asked:
     """What every token of a batch of pictures shows; None where it is not known.
 
-    `kinds` (pictures, tokens, 2): the shape, `len(SHAPES)` for none, and the colour; `edges` (pictures, tokens, 4):
-    left, top, right and bottom in hundredths; both `IGNORED` where nothing stands. `letters` (pictures, tokens, cells):
-    1 and more for a character, 0 for none.
+    `height` and `width` are in tokens. `kinds` (pictures, tokens, 2): the shape, `len(SHAPES)` for none, and the
+    colour; `edges` (pictures, tokens, 4): left, top, right and bottom in steps of `STEP` pixels; both `IGNORED` where
+    nothing stands. `letters` (pictures, tokens, cells): 1 and more for a character, 0 for none.
     """
 
+    height: int
+    width: int
     kinds: Tensor | None = None
     edges: Tensor | None = None
     letters: Tensor | None = None
@@ -46,7 +53,8 @@ def ask(samples: Sequence[Sample], height: int, width: int) -> Asked:
     things = [sample.things for sample in samples if sample.things is not None]
     letters = [sample.letters for sample in samples if sample.letters is not None]
     kinds, edges = _things(things, height, width) if len(things) == len(samples) else (None, None)
-    return Asked(kinds, edges, _letters(letters, height, width) if len(letters) == len(samples) else None)
+    printed = _letters(letters, height, width) if len(letters) == len(samples) else None
+    return Asked(height, width, kinds, edges, printed)
 
 
 def _things(pictures: Sequence[Sequence[Thing]], height: int, width: int) -> tuple[Tensor, Tensor]:
@@ -64,7 +72,8 @@ def _things(pictures: Sequence[Sequence[Thing]], height: int, width: int) -> tup
             on[_cell(y, height), _cell(x, width)] = True
             tokens = on.flatten().nonzero().squeeze(1)
             kinds[picture, tokens] = torch.tensor([SHAPES.index(thing.shape), list(COLORS).index(thing.color)])
-            edges[picture, tokens] = torch.tensor([max(0, min(STEPS - 1, round(100 * v))) for v in thing.box])
+            places = torch.tensor(thing.box) * torch.tensor([width, height, width, height]) * (FACTOR / STEP)
+            edges[picture, tokens] = places.round().long().clamp(0, STEPS - 1)
     return kinds, edges
 
 
@@ -90,11 +99,14 @@ class Heads(nn.Module):
         super().__init__()
         self.kind = nn.Linear(hidden, sum(KINDS))
         self.edges = nn.Linear(hidden, sum(KINDS) + 4 * STEPS)
+        self.place = nn.Linear(hidden, 2 * SIDE)
         self.letters = nn.Linear(hidden, DOWN * ACROSS * (len(CHARACTERS) + 1))
 
     def losses(self, seen: Tensor, state: Tensor, asked: Asked) -> Tensor:
         """What the heads get wrong about a batch, each on average; `state` is what layer `LAYER` hands on."""
-        wrong = torch.zeros(())
+        place = self.place(_scaled(state)).float().unflatten(-1, (2, SIDE))
+        own = torch.cartesian_prod(torch.arange(asked.height), torch.arange(asked.width))
+        wrong = F.cross_entropy(place.flatten(0, 2), own.repeat(len(state), 1).flatten())
         if asked.kinds is not None and asked.edges is not None:
             late, edges = self.edges(_scaled(state)).float().split([sum(KINDS), 4 * STEPS], dim=-1)
             found = edges.unflatten(-1, (4, STEPS)).flatten(0, -2)

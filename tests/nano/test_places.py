@@ -23,7 +23,7 @@ def test_a_thing_is_asked_of_the_tokens_whose_centres_it_covers() -> None:
     kinds, edges = asked.kinds[0].view(4, 4, 2), asked.edges[0].view(4, 4, 4)
     expected = [SHAPES.index("star"), list(COLORS).index("blue")]
     assert kinds[:2, 1:3].reshape(-1, 2).tolist() == [expected] * 4
-    assert edges[:2, 1:3].reshape(-1, 4).tolist() == [[25, 0, 75, 50]] * 4
+    assert edges[:2, 1:3].reshape(-1, 4).tolist() == [[7, 0, 21, 14]] * 4
     outside = kinds[..., 0] == len(SHAPES)
     assert outside.sum() == 12
     assert (kinds[..., 1][outside] == IGNORED).all()
@@ -34,7 +34,7 @@ def test_a_thing_between_the_centres_is_asked_of_the_token_it_lies_in() -> None:
     asked = ask([_scene(), _scene(Thing("ring", "red", (0.3, 0.3, 0.4, 0.4)))], 2, 2)
     assert asked.edges is not None
     assert (asked.edges[0] == IGNORED).all()
-    assert asked.edges[1].tolist() == [[30, 30, 40, 40]] + [[IGNORED] * 4] * 3
+    assert asked.edges[1].tolist() == [[4, 4, 6, 6]] + [[IGNORED] * 4] * 3
 
 
 def test_a_letter_is_asked_in_its_cell_of_its_token() -> None:
@@ -74,7 +74,7 @@ def test_heads_that_know_are_not_wrong_and_others_are() -> None:
     heads, states = Heads(16), torch.randn(1, 16, 16, generator=torch.Generator().manual_seed(0))
     optimizer = torch.optim.Adam(heads.parameters(), lr=0.05)
     first = heads.losses(states, states, asked)
-    assert first > 8  # five questions, each at about the logarithm of its choices
+    assert first > 8  # six questions, each at about the logarithm of its choices
     for _ in range(300):
         optimizer.zero_grad()
         heads.losses(states, states, asked).backward()  # type: ignore[no-untyped-call]
