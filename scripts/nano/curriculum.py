@@ -21,11 +21,11 @@ FRAMES = PixelBudget(84 * 84, 112 * 112)
 # Seeing is what takes long, so a batch has many pictures with one question each rather than few with several.
 QUESTIONS = 1
 ROWS = 32
-MIX = {"easy-vqa": 0.03, "ask": 0.12, "ground": 0.5, "doc": 0.35, "places": 0.2}
+MIX = {"easy-vqa": 0.03, "ask": 0.1, "ground": 0.6, "doc": 0.3, "places": 0.08}
 MODES = (0.84, 0.1, 0.06)
 
 
-POOL = 8  # batches that are drawn at once, to put questions of like length together
+POOL = 6  # batches that are drawn at once, to put questions of like length together
 
 
 Draw: TypeAlias = tuple[str, list[Sample], tuple[PixelBudget, PixelBudget]]
@@ -38,18 +38,19 @@ class Curriculum:
         # Processes that train together draw the same jobs and sizes, so that none waits, but samples of their own.
         self.random, self.own = Random(seed), Random(f"{seed} {rank}")
         self.mix = {job: MIX[job] for job in jobs}
-        self._waiting: list[Draw] = []
+        self._waiting: dict[str, list[Draw]] = {job: [] for job in jobs}
 
     def draw(self, learned: Mapping[str, int]) -> Draw:
         """The next batch's job, samples and pixel budgets, after `learned` pictures of each job."""
-        if not self._waiting:
-            job = self.random.choices(list(self.mix), list(self.mix.values()))[0]
+        job = self.random.choices(list(self.mix), list(self.mix.values()))[0]
+        waiting = self._waiting[job]
+        if not waiting:
             make, rows, budgets = self._job(job, learned.get(job, 0))
             # A row is as long as the longest of its batch: like goes with like.
             drawn = sorted((self._with_modes(make()) for _ in range(POOL * rows)), key=_length)
-            self._waiting = [(job, drawn[at : at + rows], budgets) for at in range(0, POOL * rows, rows)]
-            self.random.shuffle(self._waiting)
-        return self._waiting.pop()
+            waiting += [(job, drawn[at : at + rows], budgets) for at in range(0, POOL * rows, rows)]
+            self.random.shuffle(waiting)
+        return waiting.pop()
 
     def _with_modes(self, sample: Sample) -> Sample:
         """Some questions without a thought, and some with one that is closed on its way."""

@@ -236,6 +236,7 @@ def main() -> None:
     options = parser.parse_args()
     jobs = list(JOBS) if options.job == "all" else [options.job]
     told = "" if options.precision == "auto" else f", {options.precision}"
+    told += f", first {options.limit}" if options.limit else ""
     figures = {
         job + told: evaluate(job, options.model, options.precision, options.processes, options.limit) for job in jobs
     }
