@@ -76,7 +76,7 @@ def collate(samples: list[Sample], tokenizer: Tokenizer, picture: PixelBudget, f
     shared, where, following, vision = prefix(samples[0], tokenizer, media[0])
     asked = [[branch(question, tokenizer) for question in sample.questions] for sample in samples]
     rows, branches, cut = len(samples), len(asked[0]), len(shared)
-    # Few different lengths: see `network._experts`.
+    # Few different lengths: the CPU's bfloat16 kernels are made anew for each shape they meet.
     length = -(-max((len(said) for row in asked for said, _ in row), default=0) // ROUND_LENGTH) * ROUND_LENGTH
     ids = torch.zeros(rows, branches, length, dtype=torch.long)
     targets = torch.full((rows, branches, length), -100)

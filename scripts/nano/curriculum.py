@@ -78,7 +78,7 @@ class Curriculum:
     def _ground(self, learned: int) -> Callable[[], Sample]:
         """Where something is, is learned fastest from one thing on one small canvas; then larger, then more."""
         random, own = self.random, self.own
-        most = 1 if learned < 15_000 else random.choice([1, 2 if learned < 50_000 else 8, 2 if learned < 50_000 else 4])
+        most = 1 if learned < 15_000 else random.choice([1, 2, 2] if learned < 50_000 else [1, 4, 8])
         longest = 4 if learned < 15_000 else random.choice([4, 5, 6, 6 if learned < 60_000 else 8])
         width, height = self._size(4, longest)
         return lambda: _in_tens(

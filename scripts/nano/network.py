@@ -22,8 +22,6 @@ from transformers.models.ernie4_5_vl_moe.modeling_ernie4_5_vl_moe import (
 
 from ernie_cli.runtime.config import native_config
 
-ROUND = 256
-
 # Narrow heads and a wide initial scale: with 64-wide heads and 0.02 nothing is seen for half an hour.
 CONFIG: dict[str, Any] = {
     "architectures": ["Ernie4_5_VLMoeForConditionalGeneration"],

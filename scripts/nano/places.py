@@ -106,7 +106,7 @@ class Heads(nn.Module):
         """What the heads get wrong about a batch, each on average; `state` is what layer `LAYER` hands on."""
         place = self.place(_scaled(state)).float().unflatten(-1, (2, SIDE))
         own = torch.cartesian_prod(torch.arange(asked.height), torch.arange(asked.width))
-        wrong = F.cross_entropy(place.flatten(0, 2), own.repeat(len(state), 1).flatten())
+        wrong = F.cross_entropy(place.flatten(0, 2), own.repeat(len(place) * place.shape[1] // len(own), 1).flatten())
         if asked.kinds is not None and asked.edges is not None:
             late, edges = self.edges(_scaled(state)).float().split([sum(KINDS), 4 * STEPS], dim=-1)
             found = edges.unflatten(-1, (4, STEPS)).flatten(0, -2)
