@@ -12,6 +12,7 @@ from data import Sample
 from data.ask import easy_sample, scene_sample
 from data.doc import doc_sample
 from data.ground import ground_sample
+from data.scenes import canvas
 
 from ernie_cli.runtime.vision import FACTOR, PixelBudget
 
@@ -22,7 +23,7 @@ FRAMES = PixelBudget(84 * 84, 112 * 112)
 QUESTIONS = 1
 ROWS = 32
 MIX = {"easy-vqa": 0.03, "ask": 0.1, "ground": 0.6, "doc": 0.3, "places": 0.08}
-MODES = (0.84, 0.1, 0.06)
+MODES = (0.9, 0.06, 0.04)
 
 
 POOL = 6  # batches that are drawn at once, to put questions of like length together
@@ -70,35 +71,33 @@ class Curriculum:
             return self._places(learned), 2 * ROWS, budgets
         if job == "doc":
             return self._doc(learned), ROWS, budgets
-        most = random.choice([1, 2, 1 if learned < 8_000 else 2 if learned < 25_000 else 4 if learned < 150_000 else 8])
-        longest = 4 if learned < 20_000 else 6 if random.random() < 0.4 else 9
-        width, height = self._size(4, longest)
+        most = random.choice([1, 2, 4] if learned < 20_000 else [1, 4, 8])
+        width, height = canvas(random)
         return lambda: scene_sample(own, width, height, most, QUESTIONS), ROWS, budgets
 
     def _ground(self, learned: int) -> Callable[[], Sample]:
-        """Where something is, is learned fastest from one thing on one small canvas; then larger, then more."""
+        """Few things in square pictures first; then other proportions, and more."""
         random, own = self.random, self.own
-        most = 1 if learned < 15_000 else random.choice([1, 2, 2] if learned < 50_000 else [1, 4, 8])
-        longest = 4 if learned < 15_000 else random.choice([4, 5, 6, 6 if learned < 60_000 else 8])
-        width, height = self._size(4, longest)
+        most = random.choice([1, 2, 3] if learned < 15_000 else [1, 4, 8])
+        width, height = (168, 168) if learned < 8_000 else canvas(random)
         return lambda: _in_tens(
-            ground_sample(own, width, height, most, QUESTIONS, plain=learned < 25_000, everything=0.25)
+            ground_sample(own, width, height, most, QUESTIONS, plain=learned < 10_000, everything=0.3)
         )
 
     def _places(self, learned: int) -> Callable[[], Sample]:
         """Pictures about which nothing is said: only what every token shows is learned."""
         random, own = self.random, self.own
-        width, height = self._size(4, 8)
+        width, height = canvas(random)
         if random.random() < 0.25:
             lines = random.choice([2, 4, 6])
             return lambda: replace(doc_sample(own, width, height, lines, 1), questions=[])
-        return lambda: replace(ground_sample(own, width, height, 8, 0, plain=learned < 25_000), questions=[])
+        return lambda: replace(ground_sample(own, width, height, 8, 0, plain=learned < 10_000), questions=[])
 
     def _doc(self, learned: int) -> Callable[[], Sample]:
         """Few lines first; a page is transcribed, or asked for a field."""
         own = self.own
         lines = 1 if learned < 10_000 else 2 if learned < 30_000 else self.random.choice([2, 4, 6])
-        width, height = self._size(4, 8)
+        width, height = canvas(self.random)
 
         def make() -> Sample:
             sample = doc_sample(own, width, height, lines, 3)
@@ -107,13 +106,6 @@ class Curriculum:
             return replace(sample, questions=[chosen])
 
         return make
-
-    def _size(self, shortest: int, longest: int) -> tuple[int, int]:
-        """A width and height in pixels, whole tokens of 28 a side, within the budget of a picture."""
-        while True:
-            width, height = (self.random.randint(shortest, longest) * FACTOR for _ in range(2))
-            if width * height <= PICTURES.most:
-                return width, height
 
 
 def _in_tens(sample: Sample) -> Sample:

@@ -29,7 +29,7 @@ CONFIG: dict[str, Any] = {
     "vocab_size": 2048,
     "hidden_size": 192,
     "intermediate_size": 512,
-    "num_hidden_layers": 5,
+    "num_hidden_layers": 6,
     "num_attention_heads": 6,
     "num_key_value_heads": 2,
     "head_dim": 32,
@@ -45,7 +45,7 @@ CONFIG: dict[str, Any] = {
     "moe_k": 2,
     "moe_num_shared_experts": 1,
     "moe_layer_start_index": [1, 1],
-    "moe_layer_end_index": [4, 4],
+    "moe_layer_end_index": [5, 5],
     "moe_layer_interval": 1,
     "bos_token_id": 1,
     "eos_token_id": 2,
@@ -102,8 +102,9 @@ def see(model: Ernie4_5_VLMoeForConditionalGeneration, pixels: Tensor, grid: tup
 class Layout:
     """How the tokens of every row of a batch stand: a shared prefix, then `branches` questions of one padded length.
 
-    `vision` is the slice of the prefix that goes to the vision experts; `valid` (batch, tokens) is false on padding,
-    which stands at the end of a question, where causality hides it from all that counts.
+    `vision` is the slice of the prefix that goes to the vision experts; what stands before it is the same in all rows.
+    `valid` (batch, tokens) is false on padding, which stands at the end of a question, where causality hides it from
+    all that counts.
     """
 
     prefix: int
@@ -121,36 +122,52 @@ def read(
     loads: list[Tensor] | None = None,
     states: list[Tensor] | None = None,
     layers: int | None = None,
+    wanted: Tensor | None = None,
 ) -> Tensor:
     """Hidden states (batch, tokens, hidden), after so many `layers` or all; `positions` is (3, batch, tokens).
 
     Each sparse layer appends the load of its text and vision experts, (2, experts), to `loads`; every layer appends
-    what it hands on of the medium's tokens, (batch, tokens, hidden), to `states`.
+    what it hands on of the medium's tokens, (batch, tokens, hidden), to `states`. With `wanted` (batch, tokens), only
+    where it is true the states are worked out to the end. Those of padding never are.
     """
     text_model = model.model.language_model
     cos, sin = text_model.rotary_emb(embeds, positions)
-    start, stop = layout.vision.start, layout.prefix
-    spoken = torch.cat([layout.valid[:, :start], layout.valid[:, stop:]], 1)
-    shown = layout.valid[:, start:stop].contiguous()
     mask = _causal(embeds.shape[1], torch.float32)
+    text, vision = _kinds_of_token(layout)
+    start = layout.vision.start
     x = embeds
     for layer in text_model.layers[:layers]:
         if layout.branches <= 1:
             x = _run(_attention, _attention_weights(layer), x, cos, sin, mask)
         else:
             x = _attention(_attention_weights(layer), x, cos, sin, mask, layout.prefix, layout.branches)
+        if wanted is not None and layer is text_model.layers[-1]:
+            text, vision = wanted.flatten().nonzero().squeeze(1), vision[:0]
+        flat = x.flatten(0, 1)
         if not hasattr(layer.mlp, "text_moe"):
-            x = _run(_dense, _dense_weights(layer), x)
+            both = torch.cat([text, vision])
+            flat = flat.index_copy(0, both, _run(_dense, _dense_weights(layer), flat[both][None])[0])
         else:
-            said, seen = torch.cat([x[:, :start], x[:, stop:]], 1), x[:, start:stop].contiguous()
-            said, text_load = _run(_sparse, _sparse_weights(layer, layer.mlp.text_moe), said, spoken)
-            seen, vision_load = _run(_sparse, _sparse_weights(layer, layer.mlp.vision_moe), seen, shown)
-            x = torch.cat([said[:, :start], seen, said[:, start:]], 1)
+            said, text_load = _sparse(_sparse_weights(layer, layer.mlp.text_moe), flat[text][None])
+            seen, vision_load = _sparse(_sparse_weights(layer, layer.mlp.vision_moe), flat[vision][None])
+            flat = flat.index_copy(0, torch.cat([text, vision]), torch.cat([said, seen], 1)[0])
             if loads is not None:
                 loads.append(torch.stack([text_load, vision_load]))
+        x = flat.view_as(x)
+        # What comes before the medium was worked out for the first row only.
+        x = torch.cat([x[:1, :start].expand(len(x), -1, -1), x[:, start:]], 1)
         if states is not None:
             states.append(x[:, layout.vision][:, 1:-1])
     return text_model.norm(x)
+
+
+def _kinds_of_token(layout: Layout) -> tuple[Tensor, Tensor]:
+    """Where, in all rows one after the other, tokens for the text experts and for the vision experts stand."""
+    seen = torch.zeros_like(layout.valid)
+    seen[:, layout.vision] = True
+    said = layout.valid & ~seen
+    said[1:, : layout.vision.start] = False
+    return said.flatten().nonzero().squeeze(1), seen.flatten().nonzero().squeeze(1)
 
 
 # Run as they stand, or compiled: what lies between the matrix products is fused, and takes half the time.
@@ -160,7 +177,7 @@ _compiled: dict[Any, Any] = {}
 def compile_parts() -> None:
     """From now on the layers run as compiled code, which takes a minute to make and needs a C++ compiler."""
     torch._dynamo.config.recompile_limit = 64
-    for part in (_vision_block, _attention, _dense, _sparse, _loss):
+    for part in (_vision_block, _attention, _dense, _routed, _gated, _loss):
         _compiled[part] = torch.compile(part)
 
 
@@ -263,12 +280,44 @@ def _dense(weights: list[Tensor], x: Tensor) -> Tensor:
     return x + _swiglu(_rms_norm(x, norm), *mlp)
 
 
-def _sparse(weights: list[Tensor], x: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
-    """The second half of a decoder layer with experts, for tokens of one kind: its output and the experts' loads."""
-    norm, gate, up, down, *experts = weights
+def _sparse(weights: list[Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
+    """The second half of a decoder layer with experts, for tokens (1, tokens, hidden) of one kind.
+
+    Gives its output and how large a share of the tokens each expert got.
+    """
+    if not x.shape[1]:
+        return x, torch.zeros(len(weights[-1]))
+    norm, gate, up, down, router, bias, gate_up, out = weights
+    normed, x, chosen, shares = _run(_routed, [norm, gate, up, down, router, bias], x)
+    # Sorted by expert, so that each sees its own tokens only.
+    count, by_token = gate_up.shape[0], chosen.flatten()
+    order = by_token.argsort()
+    ends = torch.bincount(by_token, minlength=count).cumsum(0).int()
+    sent = normed.flatten(0, 1)[order // TOP_K]
+    inner = F.grouped_mm(sent, gate_up.to(x.dtype).transpose(1, 2), offs=ends)
+    inner = _run(_gated, [], inner[None], shares.flatten()[None, order])[0]
+    back = torch.empty_like(order).scatter_(0, order, torch.arange(len(order)))
+    routed = F.grouped_mm(inner, out.to(x.dtype).transpose(1, 2), offs=ends)[back]
+    load = torch.bincount(by_token, minlength=count).float()
+    return x + routed.view(*x.shape[:2], TOP_K, -1).sum(2), load / len(by_token)
+
+
+def _routed(weights: list[Tensor], x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Normed tokens; tokens with the shared expert's part; chosen experts and their shares (batch, tokens, TOP_K)."""
+    norm, gate, up, down, router, bias = weights
     normed = _rms_norm(x, norm)
-    routed, load = _experts(experts, normed, valid)
-    return x + routed + _swiglu(normed, gate, up, down), load
+    with torch.autocast("cpu", enabled=False):
+        scores = F.linear(normed.float(), router.float()).softmax(-1)
+        chosen = (scores + bias.squeeze()).topk(TOP_K, dim=-1).indices
+        shares = scores.gather(-1, chosen)
+        shares = shares / shares.sum(-1, keepdim=True).clamp(min=1e-12)
+    return normed.to(x.dtype), x + _swiglu(normed, gate, up, down), chosen, shares
+
+
+def _gated(_: list[Tensor], inner: Tensor, share: Tensor) -> Tensor:
+    """What experts make of inner (1, tokens, 2 * width) before their last product, times the tokens' shares."""
+    gate, up = inner.chunk(2, dim=-1)
+    return F.silu(gate) * up * share[..., None].to(inner.dtype)
 
 
 def _attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
@@ -302,24 +351,3 @@ def _attend_branches(q: Tensor, k: Tensor, v: Tensor, cut: int, branches: int) -
 
 def _causal(length: int, dtype: torch.dtype) -> Tensor:
     return torch.full((length, length), -1e4, dtype=dtype).triu(1)
-
-
-def _experts(weights: list[Tensor], x: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
-    """The experts' output for tokens x (batch, tokens, hidden), and each expert's share of the valid ones.
-
-    At this size sorting tokens by expert takes longer than the work it saves: every expert sees all tokens, and those
-    it was not chosen for count nothing.
-    """
-    router, bias, gate_up, down = weights
-    with torch.autocast("cpu", enabled=False):
-        scores = F.linear(x.float(), router.float()).softmax(-1)
-        chosen = (scores + bias.squeeze()).topk(TOP_K, dim=-1).indices
-        mask = torch.zeros_like(scores).scatter(-1, chosen, 1.0)
-        shares = scores * mask
-        shares = shares / shares.sum(-1, keepdim=True).clamp(min=1e-12)
-    count, double, _ = gate_up.shape
-    gate, up = F.linear(x, gate_up.flatten(0, 1)).unflatten(-1, (count, 2, double // 2)).unbind(-2)
-    inner = F.silu(gate) * up * shares[..., None].to(gate.dtype)
-    out = F.linear(inner.flatten(-2), down.permute(1, 0, 2).flatten(1))
-    counted = (mask * valid[..., None]).sum((0, 1))
-    return out, counted.detach() / valid.sum().clamp(min=1) / TOP_K

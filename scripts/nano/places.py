@@ -1,11 +1,10 @@
 """What stands where, asked of every token of a picture while training, and thrown away afterwards.
 
 An answer says little about a picture: a few words and numbers. So linear heads ask each token what lies on it, with
-every picture and for all of its things and letters at once. Right behind the eyes: which shape and colour, and which
-letters, each in its place. A few layers into the decoder, where a token can know its own place: in which row and column
-it stands, and between which edges the thing lies. Both are counted from the top left corner, in pixels and not in parts
-of the picture: a token sees only what comes before it, and does not know how large the picture will be. No head is part
-of the checkpoint.
+every picture and for all of its things and letters at once. Right behind the eyes: which shape and colour, how far away
+the thing's edges are, and which letters, each in its place. A few layers into the decoder, where a token can know its
+own place: in which row and column it stands, between which edges the thing lies, in the same parts of the picture that
+answers are given in, and which number the thing has, counted from the top. No head is part of the checkpoint.
 """
 
 from __future__ import annotations
@@ -22,8 +21,9 @@ from torch.nn import functional as F
 from ernie_cli.runtime.vision import FACTOR
 
 LAYER = 2  # of the decoder: its output is asked for edges
-STEP = 4  # pixels, of the picture as the model sees it, that edges are told apart by
-STEPS = 16 * FACTOR // STEP + 1  # places of an edge: pictures are at most 16 tokens wide and high
+STEP, REACH = 4, 128  # pixels, of the picture as the model sees it: an edge's distance from its token, and the most
+STEPS = 101  # places of an edge: hundredths of the picture's width or height
+MOST = 8  # things whose numbers are told apart
 SIDE = 16  # rows and columns of tokens, at most
 IGNORED = -100
 KINDS = [len(SHAPES) + 1, len(COLORS)]
@@ -37,14 +37,18 @@ class Asked:
     """What every token of a batch of pictures shows; None where it is not known.
 
     `height` and `width` are in tokens. `kinds` (pictures, tokens, 2): the shape, `len(SHAPES)` for none, and the
-    colour; `edges` (pictures, tokens, 4): left, top, right and bottom in steps of `STEP` pixels; both `IGNORED` where
-    nothing stands. `letters` (pictures, tokens, cells): 1 and more for a character, 0 for none.
+    colour; `edges` (pictures, tokens, 4): left, top, right and bottom in hundredths of the picture; `offsets`
+    (pictures, tokens, 4): the same from the token's middle, in `STEP` pixels, `REACH` to the left being 0; `numbers`
+    (pictures, tokens): from the top, 0 being the first; all `IGNORED` where nothing stands. `letters` (pictures,
+    tokens, cells): 1 and more for a character, 0 for none.
     """
 
     height: int
     width: int
     kinds: Tensor | None = None
     edges: Tensor | None = None
+    offsets: Tensor | None = None
+    numbers: Tensor | None = None
     letters: Tensor | None = None
 
 
@@ -52,19 +56,22 @@ def ask(samples: Sequence[Sample], height: int, width: int) -> Asked:
     """What is known of pictures that are `height` x `width` tokens large."""
     things = [sample.things for sample in samples if sample.things is not None]
     letters = [sample.letters for sample in samples if sample.letters is not None]
-    kinds, edges = _things(things, height, width) if len(things) == len(samples) else (None, None)
+    shown = _things(things, height, width) if len(things) == len(samples) else (None,) * 4
     printed = _letters(letters, height, width) if len(letters) == len(samples) else None
-    return Asked(height, width, kinds, edges, printed)
+    return Asked(height, width, *shown, letters=printed)
 
 
-def _things(pictures: Sequence[Sequence[Thing]], height: int, width: int) -> tuple[Tensor, Tensor]:
+def _things(pictures: Sequence[Sequence[Thing]], height: int, width: int) -> tuple[Tensor, ...]:
     kinds = torch.full((len(pictures), height * width, 2), IGNORED)
     kinds[..., 0] = len(SHAPES)
     edges = torch.full((len(pictures), height * width, 4), IGNORED)
+    offsets = edges.clone()
+    numbers = torch.full((len(pictures), height * width), IGNORED)
+    middles = torch.cartesian_prod(torch.arange(height) + 0.5, torch.arange(width) + 0.5).flip(1).repeat(1, 2)
     down = (torch.arange(height) + 0.5) / height
     across = (torch.arange(width) + 0.5) / width
     for picture, things in enumerate(pictures):
-        for thing in things:
+        for number, thing in enumerate(things[:MOST]):
             left, top, right, bottom = thing.box
             on = ((down > top) & (down < bottom))[:, None] & ((across > left) & (across < right))
             # A small thing may lie between the tokens' centres: one is its own all the same.
@@ -72,9 +79,12 @@ def _things(pictures: Sequence[Sequence[Thing]], height: int, width: int) -> tup
             on[_cell(y, height), _cell(x, width)] = True
             tokens = on.flatten().nonzero().squeeze(1)
             kinds[picture, tokens] = torch.tensor([SHAPES.index(thing.shape), list(COLORS).index(thing.color)])
-            places = torch.tensor(thing.box) * torch.tensor([width, height, width, height]) * (FACTOR / STEP)
-            edges[picture, tokens] = places.round().long().clamp(0, STEPS - 1)
-    return kinds, edges
+            box = torch.tensor(thing.box)
+            edges[picture, tokens] = (box * (STEPS - 1)).round().long().clamp(0, STEPS - 1)
+            away = (box * torch.tensor([width, height] * 2) - middles[tokens]) * FACTOR
+            offsets[picture, tokens] = ((away + REACH) / STEP).round().long().clamp(0, 2 * REACH // STEP)
+            numbers[picture, tokens] = number
+    return kinds, edges, offsets, numbers
 
 
 def _letters(pictures: Sequence[Sequence[Letter]], height: int, width: int) -> Tensor:
@@ -97,8 +107,8 @@ class Heads(nn.Module):
 
     def __init__(self, hidden: int) -> None:
         super().__init__()
-        self.kind = nn.Linear(hidden, sum(KINDS))
-        self.edges = nn.Linear(hidden, sum(KINDS) + 4 * STEPS)
+        self.kind = nn.Linear(hidden, sum(KINDS) + 4 * (2 * REACH // STEP + 1))
+        self.things = nn.Linear(hidden, sum(KINDS) + MOST + 4 * STEPS)
         self.place = nn.Linear(hidden, 2 * SIDE)
         self.letters = nn.Linear(hidden, DOWN * ACROSS * (len(CHARACTERS) + 1))
 
@@ -107,11 +117,17 @@ class Heads(nn.Module):
         place = self.place(_scaled(state)).float().unflatten(-1, (2, SIDE))
         own = torch.cartesian_prod(torch.arange(asked.height), torch.arange(asked.width))
         wrong = F.cross_entropy(place.flatten(0, 2), own.repeat(len(place) * place.shape[1] // len(own), 1).flatten())
-        if asked.kinds is not None and asked.edges is not None:
-            late, edges = self.edges(_scaled(state)).float().split([sum(KINDS), 4 * STEPS], dim=-1)
-            found = edges.unflatten(-1, (4, STEPS)).flatten(0, -2)
-            wrong = wrong + F.cross_entropy(found, asked.edges.flatten(), ignore_index=IGNORED)
-            wrong = wrong + _kinds(self.kind(_scaled(seen)).float(), asked.kinds) + _kinds(late, asked.kinds)
+        if asked.kinds is not None:
+            assert asked.edges is not None
+            assert asked.offsets is not None
+            assert asked.numbers is not None
+            early, offsets = self.kind(_scaled(seen)).float().tensor_split([sum(KINDS)], dim=-1)
+            late, numbers, edges = self.things(_scaled(state)).float().split([sum(KINDS), MOST, 4 * STEPS], dim=-1)
+            for found, expected in ((offsets, asked.offsets), (edges, asked.edges)):
+                flat = found.unflatten(-1, (4, -1)).flatten(0, -2)
+                wrong = wrong + F.cross_entropy(flat, expected.flatten(), ignore_index=IGNORED)
+            wrong = wrong + F.cross_entropy(numbers.flatten(0, 1), asked.numbers.flatten(), ignore_index=IGNORED)
+            wrong = wrong + _kinds(early, asked.kinds) + _kinds(late, asked.kinds)
         if asked.letters is not None:
             read = self.letters(_scaled(seen)).float().view(-1, len(CHARACTERS) + 1)
             weights = torch.ones(len(CHARACTERS) + 1)

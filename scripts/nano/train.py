@@ -51,7 +51,8 @@ class Trainer:
         self.heads = Heads(self.model.config.text_config.hidden_size)
         self.step = 0
         self.learned: Counter[str] = Counter()  # pictures of each job
-        if not fresh:
+        begun = (folder / "state.pt").exists()
+        if not begun and not fresh:
             self.model.load_state_dict(load(find(NANO), "cpu").native.state_dict())
             self.learned.update(LEARNED)
         matrices, rest = [], []
@@ -64,7 +65,7 @@ class Trainer:
             torch.optim.Muon(matrices, lr=peak, weight_decay=0.02, adjust_lr_fn="match_rms_adamw"),
             torch.optim.AdamW(rest, lr=peak, betas=(0.9, 0.98), weight_decay=0.01),
         ]
-        if (folder / "state.pt").exists():
+        if begun:
             self._load()
 
     def _load(self) -> None:
@@ -101,7 +102,8 @@ class Trainer:
             inner = slice(vision.start + 1, vision.stop - 1)  # without the start and end tokens
             embeds = torch.cat([embeds[:, : inner.start], seen.to(embeds.dtype), embeds[:, inner.stop :]], dim=1)
             layers = None if batch.layout.branches else LAYER + 1
-            hidden = read(self.model, embeds, batch.positions, batch.layout, loads=loads, states=states, layers=layers)
+            extras = {"loads": loads, "states": states, "layers": layers, "wanted": batch.targets != -100}
+            hidden = read(self.model, embeds, batch.positions, batch.layout, **extras)
             shown = self.heads.losses(seen, states[LAYER], batch.asked)
             if not batch.layout.branches:
                 return torch.zeros(()), shown, loads

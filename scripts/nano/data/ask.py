@@ -29,10 +29,10 @@ def article(name: str) -> str:
 
 
 def describe(things: list[Thing]) -> str:
-    """What a picture shows, in reading order: the opening of every thought about a scene."""
+    """What a picture shows, numbered: the opening of every thought about a scene, which can then speak of numbers."""
     if not things:
-        return "The picture shows no shapes."
-    return f"The picture shows {count_of(len(things), 'shape')}: {', '.join(article(t.name) for t in things)}."
+        return "I see no shapes."
+    return f"From the top: {', '.join(f'{number} {thing.name}' for number, thing in enumerate(things, 1))}."
 
 
 def scene_sample(random: Random, width: int, height: int, most: int, questions: int) -> Sample:

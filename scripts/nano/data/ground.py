@@ -2,7 +2,7 @@
 
 A query names a shape with or without its colour, a colour ("red shape"), anything ("shape"), or several of these. The
 label of a box is what the query calls the thing, always in the singular; where the query says only "shape", which
-tells nothing, it is the thing's full name. Boxes come in reading order.
+tells nothing, it is the thing's full name. Boxes come from the top down.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 from random import Random
 
 from data import Question, Sample
-from data.ask import NUMBERS, article, describe
+from data.ask import describe
 from data.backdrops import draw_backdrop
 from data.scenes import COLORS, SHAPES, Scene, Thing, draw_scene
 from ernie_cli.messages import Picture
@@ -89,14 +89,8 @@ def _label(thing: Thing, terms: list[str]) -> str | None:
 
 
 def _fits(scene: Scene, found: list[tuple[Thing, str]]) -> str:
-    names = ", ".join(article(thing.name) for thing, _ in found)
-    if len(scene.things) < 2:
-        return "It fits." if found else "It does not fit." if scene.things else "So nothing fits."
-    if not found:
-        return "None of them fits."
-    if len(found) == len(scene.things):
-        return "All of them fit."
-    return f"{NUMBERS[len(found)].capitalize()} of them {'fits' if len(found) == 1 else 'fit'}: {names}."
+    numbers = [str(scene.things.index(thing) + 1) for thing, _ in found]
+    return f"Wanted: {', '.join(numbers) or 'none'}."
 
 
 def coordinates(box: tuple[float, float, float, float]) -> list[int]:

@@ -25,6 +25,8 @@ COLORS = {
     "pink": (245, 130, 190),
     "white": (248, 248, 248),
 }
+# Width to height, and how often: what cameras and screens make.
+PROPORTIONS = {(1, 1): 0.5, (4, 3): 0.16, (3, 4): 0.16, (16, 9): 0.09, (9, 16): 0.09}
 SCALE = 3  # shapes are drawn this much larger and scaled down, for smooth edges
 
 
@@ -48,10 +50,17 @@ class Thing:
 
 @dataclass(frozen=True)
 class Scene:
-    """Things in reading order, and the picture that shows them."""
+    """Things from the top down, and the picture that shows them."""
 
     things: list[Thing]
     image: Image.Image
+
+
+def canvas(random: Random, smallest: int = 112, largest: int = 224) -> tuple[int, int]:
+    """Width and height of common proportions, with the area of a square of `smallest` to `largest` pixels a side."""
+    wide, high = random.choices(list(PROPORTIONS), list(PROPORTIONS.values()))[0]
+    side = random.randint(smallest, largest) / math.sqrt(wide * high)
+    return round(wide * side), round(high * side)
 
 
 def draw_scene(
@@ -84,13 +93,12 @@ def draw_scene(
         _draw(pen, random, thing, width * SCALE, height * SCALE)
         things.append(thing)
     image = canvas.resize((width, height), Image.Resampling.BOX)
-    return Scene(sorted(things, key=reading_order), image)
+    return Scene(sorted(things, key=from_the_top), image)
 
 
-def reading_order(thing: Thing) -> tuple[int, float]:
-    """Rows of a fifth of the picture from the top, each from the left."""
-    x, y = thing.center
-    return int(y * 5), x
+def from_the_top(thing: Thing) -> tuple[float, float]:
+    """By the upper edge: a decoder, which reads a picture row by row, meets things in this order."""
+    return thing.box[1], thing.box[0]
 
 
 def _ground(random: Random, width: int, height: int) -> tuple[Image.Image, np.ndarray]:
