@@ -1,10 +1,10 @@
 """What stands where, asked of every token of a picture while training, and thrown away afterwards.
 
 An answer says little about a picture: a few words and numbers. So linear heads ask each token what lies on it, with
-every picture and for all of its things and letters at once. Right behind the eyes: which shape and colour, how far away
-the thing's edges are, and which letters, each in its place. A few layers into the decoder, where a token can know its
-own place: in which row and column it stands, between which edges the thing lies, in the same parts of the picture that
-answers are given in, and which number the thing has, counted from the top. No head is part of the checkpoint.
+every picture and for all of its things and letters at once. Right behind the eyes: which shape and colour, how far from
+the token the thing's edges are, and which letters, each in its place. A few layers into the decoder, where a token can
+know its own place: in which row and column it stands, between which edges the thing lies, in the parts of the picture
+that answers are given in, and which number the thing has, counted from the top. No head is part of the checkpoint.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from torch.nn import functional as F
 
 from ernie_cli.runtime.vision import FACTOR
 
-LAYER = 2  # of the decoder: its output is asked for edges
+LAYER = 3  # of the decoder: its output is asked for edges
 STEP, REACH = 4, 128  # pixels, of the picture as the model sees it: an edge's distance from its token, and the most
+OFFSETS = 2 * REACH // STEP + 1
 STEPS = 101  # places of an edge: hundredths of the picture's width or height
 MOST = 8  # things whose numbers are told apart
 SIDE = 16  # rows and columns of tokens, at most
@@ -82,7 +83,7 @@ def _things(pictures: Sequence[Sequence[Thing]], height: int, width: int) -> tup
             box = torch.tensor(thing.box)
             edges[picture, tokens] = (box * (STEPS - 1)).round().long().clamp(0, STEPS - 1)
             away = (box * torch.tensor([width, height] * 2) - middles[tokens]) * FACTOR
-            offsets[picture, tokens] = ((away + REACH) / STEP).round().long().clamp(0, 2 * REACH // STEP)
+            offsets[picture, tokens] = ((away + REACH) / STEP).round().long().clamp(0, OFFSETS - 1)
             numbers[picture, tokens] = number
     return kinds, edges, offsets, numbers
 
@@ -107,33 +108,39 @@ class Heads(nn.Module):
 
     def __init__(self, hidden: int) -> None:
         super().__init__()
-        self.kind = nn.Linear(hidden, sum(KINDS) + 4 * (2 * REACH // STEP + 1))
-        self.things = nn.Linear(hidden, sum(KINDS) + MOST + 4 * STEPS)
-        self.place = nn.Linear(hidden, 2 * SIDE)
+        self.early = nn.Linear(hidden, sum(KINDS) + 4 * OFFSETS)
+        self.late = nn.Linear(hidden, sum(KINDS) + MOST + 2 * SIDE + 4 * (STEPS + 11 + 10))
         self.letters = nn.Linear(hidden, DOWN * ACROSS * (len(CHARACTERS) + 1))
 
     def losses(self, seen: Tensor, state: Tensor, asked: Asked) -> Tensor:
         """What the heads get wrong about a batch, each on average; `state` is what layer `LAYER` hands on."""
-        place = self.place(_scaled(state)).float().unflatten(-1, (2, SIDE))
-        own = torch.cartesian_prod(torch.arange(asked.height), torch.arange(asked.width))
-        wrong = F.cross_entropy(place.flatten(0, 2), own.repeat(len(place) * place.shape[1] // len(own), 1).flatten())
+        early = self.early(_scaled(seen)).float().split([sum(KINDS), 4 * OFFSETS], dim=-1)
+        parts = [sum(KINDS), MOST, 2 * SIDE, 4 * STEPS, 4 * 11, 4 * 10]
+        late = self.late(_scaled(state)).float().split(parts, dim=-1)
+        own = torch.cartesian_prod(torch.arange(asked.height), torch.arange(asked.width)).expand(len(seen), -1, -1)
+        wrong = _wrong(late[2], own)
         if asked.kinds is not None:
             assert asked.edges is not None
             assert asked.offsets is not None
             assert asked.numbers is not None
-            early, offsets = self.kind(_scaled(seen)).float().tensor_split([sum(KINDS)], dim=-1)
-            late, numbers, edges = self.things(_scaled(state)).float().split([sum(KINDS), MOST, 4 * STEPS], dim=-1)
-            for found, expected in ((offsets, asked.offsets), (edges, asked.edges)):
-                flat = found.unflatten(-1, (4, -1)).flatten(0, -2)
-                wrong = wrong + F.cross_entropy(flat, expected.flatten(), ignore_index=IGNORED)
-            wrong = wrong + F.cross_entropy(numbers.flatten(0, 1), asked.numbers.flatten(), ignore_index=IGNORED)
-            wrong = wrong + _kinds(early, asked.kinds) + _kinds(late, asked.kinds)
+            wrong = wrong + _kinds(early[0], asked.kinds) + _kinds(late[0], asked.kinds)
+            wrong = wrong + _wrong(early[1], asked.offsets) + _wrong(late[1], asked.numbers[..., None])
+            # Whole, and by the digits that an answer says, so that saying them is copying.
+            known = asked.edges != IGNORED
+            tens, ones = (torch.where(known, part, IGNORED) for part in (asked.edges // 10, asked.edges % 10))
+            wrong = wrong + _wrong(late[3], asked.edges) + _wrong(late[4], tens) + _wrong(late[5], ones)
         if asked.letters is not None:
             read = self.letters(_scaled(seen)).float().view(-1, len(CHARACTERS) + 1)
             weights = torch.ones(len(CHARACTERS) + 1)
             weights[0] = BLANK
             wrong = wrong + F.cross_entropy(read, asked.letters.flatten(), weights)
         return wrong
+
+
+def _wrong(logits: Tensor, expected: Tensor) -> Tensor:
+    """Cross entropy; for `expected` (pictures, tokens, questions), the last dimension holds each one's choices."""
+    choices = logits.unflatten(-1, (expected.shape[-1], -1)).flatten(0, -2)
+    return F.cross_entropy(choices, expected.flatten(), ignore_index=IGNORED)
 
 
 def _kinds(logits: Tensor, kinds: Tensor) -> Tensor:

@@ -36,7 +36,7 @@ TOKENIZER = ROOT / "ernie_cli" / "nano" / "tokenizer.model"
 # By the checkpoint in the package, of each job: the curriculum goes by it.
 LEARNED = {"easy-vqa": 22_000, "ask": 92_500, "ground": 109_000}
 WARMUP = 50
-SHOWN = 0.3  # how much what every token shows counts beside what is said
+SHOWN = 0.08  # how much what every token shows counts beside what is said
 RANK, WORLD = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))  # set by torchrun
 BALANCE = 1e-3  # how fast the routers' bias follows the load (DeepSeek-V3, auxiliary-loss-free balancing)
 

@@ -34,6 +34,12 @@ def test_packed_questions_get_the_logits_of_each_asked_alone(engine: LocalEngine
         embeds = native.model.language_model.embed_tokens(batch.ids)
         embeds[:, batch.layout.vision.start + 1 : batch.layout.vision.stop - 1] = seen
         logits = native.lm_head(read(native, embeds, batch.positions, batch.layout))
+        learned = batch.targets != -100
+        wanted = native.lm_head(read(native, embeds, batch.positions, batch.layout, wanted=learned))
+
+    # What is learned from comes out the same where the rest is left out.
+    assert learned.any()
+    torch.testing.assert_close(wanted[learned], logits[learned], rtol=0, atol=1e-5)
 
     length = (batch.ids.shape[1] - batch.layout.prefix) // len(questions)
     for row, medium in enumerate(media):
