@@ -71,6 +71,8 @@ CONFIG: dict[str, Any] = {
     "torch_dtype": "bfloat16",
 }
 TOP_K: int = CONFIG["moe_k"]
+# A CPU's bfloat16 kernels are made anew for each number of rows they meet: tokens come in round numbers.
+ROUND, SLOTS = 512, 128
 LAYER_NORM_EPS: float = 1e-6
 
 
@@ -142,7 +144,7 @@ def read(
         else:
             x = _attention(_attention_weights(layer), x, cos, sin, mask, layout.prefix, layout.branches)
         if wanted is not None and layer is text_model.layers[-1]:
-            text, vision = wanted.flatten().nonzero().squeeze(1), vision[:0]
+            text, vision = round_number(wanted), vision[:0]
         flat = x.flatten(0, 1)
         if not hasattr(layer.mlp, "text_moe"):
             both = torch.cat([text, vision])
@@ -167,7 +169,13 @@ def _kinds_of_token(layout: Layout) -> tuple[Tensor, Tensor]:
     seen[:, layout.vision] = True
     said = layout.valid & ~seen
     said[1:, : layout.vision.start] = False
-    return said.flatten().nonzero().squeeze(1), seen.flatten().nonzero().squeeze(1)
+    return round_number(said), seen.flatten().nonzero().squeeze(1)
+
+
+def round_number(tokens: Tensor) -> Tensor:
+    """Where, of all, tokens stand that are true, and as many others as make the number round."""
+    count = -(-int(tokens.sum()) // ROUND) * ROUND
+    return tokens.flatten().logical_not().byte().argsort(stable=True)[:count]
 
 
 # Run as they stand, or compiled: what lies between the matrix products is fused, and takes half the time.
@@ -289,17 +297,20 @@ def _sparse(weights: list[Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
         return x, torch.zeros(len(weights[-1]))
     norm, gate, up, down, router, bias, gate_up, out = weights
     normed, x, chosen, shares = _run(_routed, [norm, gate, up, down, router, bias], x)
-    # Sorted by expert, so that each sees its own tokens only.
-    count, by_token = gate_up.shape[0], chosen.flatten()
+    # Sorted by expert, so that each sees its own tokens only, and some that count nothing to make their number round.
+    by_token = chosen.flatten()
+    counts = torch.bincount(by_token, minlength=gate_up.shape[0])
+    ends = ((counts + SLOTS - 1) // SLOTS * SLOTS).cumsum(0)
     order = by_token.argsort()
-    ends = torch.bincount(by_token, minlength=count).cumsum(0).int()
-    sent = normed.flatten(0, 1)[order // TOP_K]
-    inner = F.grouped_mm(sent, gate_up.to(x.dtype).transpose(1, 2), offs=ends)
-    inner = _run(_gated, [], inner[None], shares.flatten()[None, order])[0]
-    back = torch.empty_like(order).scatter_(0, order, torch.arange(len(order)))
-    routed = F.grouped_mm(inner, out.to(x.dtype).transpose(1, 2), offs=ends)[back]
-    load = torch.bincount(by_token, minlength=count).float()
-    return x + routed.view(*x.shape[:2], TOP_K, -1).sum(2), load / len(by_token)
+    moved = ends - counts.cumsum(0) - (ends.diff(prepend=ends[:1] * 0) - counts)
+    places = torch.arange(len(order)) + moved[by_token[order]]
+    tokens = torch.zeros(int(ends[-1]), dtype=torch.long).scatter_(0, places, order // TOP_K)
+    share = shares.new_zeros(len(tokens)).scatter(0, places, shares.flatten()[order])
+    inner = F.grouped_mm(normed.flatten(0, 1)[tokens], gate_up.to(x.dtype).transpose(1, 2), offs=ends.int())
+    inner = _run(_gated, [], inner[None], share[None])[0]
+    back = torch.empty_like(order).scatter_(0, order, places)
+    routed = F.grouped_mm(inner, out.to(x.dtype).transpose(1, 2), offs=ends.int())[back]
+    return x + routed.view(*x.shape[:2], TOP_K, -1).sum(2), counts / len(by_token)
 
 
 def _routed(weights: list[Tensor], x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:

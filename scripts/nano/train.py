@@ -22,7 +22,7 @@ import torch
 import torch.distributed as dist
 from batches import Batch, collate
 from curriculum import MIX, Curriculum
-from network import compile_parts, loss, new_model, read, see
+from network import compile_parts, loss, new_model, read, round_number, see
 from places import LAYER, Heads
 from torch import Tensor
 
@@ -107,7 +107,7 @@ class Trainer:
             shown = self.heads.losses(seen, states[LAYER], batch.asked)
             if not batch.layout.branches:
                 return torch.zeros(()), shown, loads
-            learned = (batch.targets.flatten() != -100).nonzero().squeeze(1)
+            learned = round_number(batch.targets != -100)
             said = loss(hidden.flatten(0, 1)[learned], self.model.lm_head.weight, batch.targets.flatten()[learned])
         return said, shown, loads
 

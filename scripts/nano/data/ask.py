@@ -28,11 +28,14 @@ def article(name: str) -> str:
     return ("an " if name[0] in "aeiou" else "a ") + name
 
 
+OPENING = "From the top: {}."
+
+
 def describe(things: list[Thing]) -> str:
     """What a picture shows, numbered: the opening of every thought about a scene, which can then speak of numbers."""
     if not things:
         return "I see no shapes."
-    return f"From the top: {', '.join(f'{number} {thing.name}' for number, thing in enumerate(things, 1))}."
+    return OPENING.format(", ".join(f"{number} {thing.name}" for number, thing in enumerate(things, 1)))
 
 
 def scene_sample(random: Random, width: int, height: int, most: int, questions: int) -> Sample:
@@ -212,7 +215,7 @@ def easy_sample(random: Random, questions: int) -> Sample:
         color, shape = _easy_thing(pairs)
         if color and shape:
             break
-    thought = f"The picture shows one shape: {article(f'{color} {shape}')}."
+    thought = OPENING.format(f"1 {color} {shape}")
     chosen = random.choices(pairs, k=questions)
     return Sample(Picture(Image.open(path).convert("RGB")), [_easy_question(thought, color, shape, *p) for p in chosen])
 
