@@ -22,7 +22,7 @@ FRAMES = PixelBudget(84 * 84, 112 * 112)
 # Seeing is what takes long, so a batch has many pictures with one question each rather than few with several.
 QUESTIONS = 1
 ROWS = 32
-MIX = {"easy-vqa": 0.06, "ask": 0.1, "ground": 0.6, "doc": 0.3, "places": 0.2}
+MIX = {"easy-vqa": 0.04, "ask": 0.12, "ground": 0.7, "doc": 0.3, "places": 0.06}
 MODES = (0.9, 0.06, 0.04)
 
 

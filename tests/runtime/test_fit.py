@@ -156,13 +156,14 @@ def test_each_card_holds_what_it_is_given(cards: tuple[int, ...], said: str) -> 
 
 
 def test_every_module_has_a_place_and_layers_stay_in_order(nano: Checkpoint) -> None:
-    two = tuple(Device(f"cuda:{at}", "A card", 640_000_000, 640_000_000) for at in range(2))
+    two = tuple(Device(f"cuda:{at}", "A card", 1_000_000_000, 1_000_000_000) for at in range(2))
     plenty = Device("cpu", "memory", 0, 0)
     choice = choose(nano.config, Machine(two, plenty), Load(64, 64), "bf16")
     assert choice.layers == ()  # one is enough for nano
-    spread = replace(choice, layers=("cuda:0", "cuda:0", "cuda:1", "cuda:1", "cuda:1"))
+    count = nano.config.text_config.num_hidden_layers
+    spread = replace(choice, layers=("cuda:0",) * 2 + ("cuda:1",) * (count - 2))
     places = device_map(spread)
-    assert [places[f"model.language_model.layers.{at}"] for at in range(5)] == list(spread.layers)
+    assert [places[f"model.language_model.layers.{at}"] for at in range(count)] == list(spread.layers)
     assert places["lm_head"] == places["model.language_model.embed_tokens"] == "cuda:0"
     for name, _ in load(nano, "cpu").native.named_parameters():
         assert any(name.startswith(f"{module}.") for module in places), name

@@ -31,11 +31,17 @@ def article(name: str) -> str:
 OPENING = "From the top: {}."
 
 
-def describe(things: list[Thing]) -> str:
-    """What a picture shows, numbered: the opening of every thought about a scene, which can then speak of numbers."""
+def describe(things: list[Thing], wanted: list[bool] | None = None) -> str:
+    """What a picture shows, numbered: the opening of every thought about a scene, which can then speak of numbers.
+
+    With `wanted`, it says of each thing whether it is what was asked for.
+    """
     if not things:
         return "I see no shapes."
-    return OPENING.format(", ".join(f"{number} {thing.name}" for number, thing in enumerate(things, 1)))
+    said = [f"{number} {thing.name}" for number, thing in enumerate(things, 1)]
+    if wanted is not None:
+        said = [f"{name}: {'yes' if fits else 'no'}" for name, fits in zip(said, wanted, strict=True)]
+    return OPENING.format(", ".join(said))
 
 
 def scene_sample(random: Random, width: int, height: int, most: int, questions: int) -> Sample:

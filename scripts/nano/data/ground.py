@@ -53,7 +53,10 @@ def _find(random: Random, scene: Scene, everything: float) -> Question:
         said = [f"the {term}" for term in terms]
     query = ", ".join(said[:-1]) + " and " + said[-1] if len(said) > 1 else said[0]
     answer = json.dumps([{"bbox_2d": coordinates(thing.box), "label": label} for thing, label in found])
-    return Question(PROMPT.format(query=query), f"{describe(scene.things)} {_fits(scene, found)}", answer)
+    wanted = [_label(thing, terms) is not None for thing in scene.things]
+    numbers = ", ".join(str(number) for number, fits in enumerate(wanted, 1) if fits)
+    thought = f"{describe(scene.things, wanted)} Wanted: {numbers or 'none'}."
+    return Question(PROMPT.format(query=query), thought, answer)
 
 
 def _terms(random: Random, things: list[Thing]) -> list[str]:
@@ -86,11 +89,6 @@ def fits(thing: Thing, term: str) -> bool:
 def _label(thing: Thing, terms: list[str]) -> str | None:
     term = next((term for term in terms if fits(thing, term)), None)
     return thing.name if term and term.split()[-1] == "shape" else term
-
-
-def _fits(scene: Scene, found: list[tuple[Thing, str]]) -> str:
-    numbers = [str(scene.things.index(thing) + 1) for thing, _ in found]
-    return f"Wanted: {', '.join(numbers) or 'none'}."
 
 
 def coordinates(box: tuple[float, float, float, float]) -> list[int]:
