@@ -34,7 +34,7 @@ def test_json_carries_the_same_answer(process: Process, picture: Path) -> None:
 
 def test_a_dry_run_shows_the_prompt(process: Process, picture: Path) -> None:
     done = process("ask", picture, "Hm?", "--dry-run")
-    assert b"Picture 1:<|IMAGE_START|><|IMAGE_PLACEHOLDER|> x 30<|IMAGE_END|>Hm?\nAssistant: " in done.stdout
+    assert b"Picture 1:<|IMAGE_START|><|IMAGE_PLACEHOLDER|> x 72<|IMAGE_END|>Hm?\nAssistant: " in done.stdout
 
 
 def test_a_missing_file_exits_3_with_one_sentence_and_one_hint(process: Process, tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ def test_nano_sees_a_red_circle(engine: LocalEngine, red_circle: Image.Image) ->
     assert said == "red"
     assert "red circle" in thought
     assert finish.reason == "stop"
-    assert finish.usage.image_tokens == 30
+    assert finish.usage.image_tokens == 72
     assert finish.usage.reasoning_tokens > 5
 
 
