@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).parent / "nano"))
 
 from data.backdrops import draw_backdrop
 from data.ground import coordinates, fits, ground_sample
-from data.scenes import COLORS, SCALE, SHAPES, Thing, canvas, draw_shape, stands_out
+from data.scenes import COLORS, SCALE, SHAPES, Thing, draw_shape, draw_size, stands_out
 from data.scores import score_ground
 from PIL import Image, ImageDraw
 from typer.testing import CliRunner
@@ -53,7 +53,7 @@ class Case(NamedTuple):
 def scene(seed: int) -> Case:
     """A scene as nano's evaluation draws it: one or up to eight things, about 112 to 224 pixels a side."""
     random = Random(HELD_OUT + seed)
-    sample = ground_sample(random, *canvas(random), random.choice([1, 8]), 1)
+    sample = ground_sample(random, *draw_size(random), random.choice([1, 8]), 1)
     assert isinstance(sample.medium, Picture)
     match = _QUERY.match(sample.questions[0].text)
     assert match

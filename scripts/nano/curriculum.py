@@ -12,7 +12,7 @@ from data import Sample
 from data.ask import easy_sample, scene_sample
 from data.doc import doc_sample
 from data.ground import ground_sample
-from data.scenes import canvas
+from data.scenes import draw_size
 
 from ernie_cli.runtime.vision import FACTOR, PixelBudget
 
@@ -24,8 +24,6 @@ QUESTIONS = 1
 ROWS = 32
 MIX = {"easy-vqa": 0.04, "ask": 0.12, "ground": 0.7, "doc": 0.3, "places": 0.06}
 MODES = (0.9, 0.06, 0.04)
-
-
 POOL = 6  # batches that are drawn at once, to put questions of like length together
 
 
@@ -72,14 +70,14 @@ class Curriculum:
         if job == "doc":
             return self._doc(learned), ROWS, budgets
         most = random.choice([1, 2, 4] if learned < 20_000 else [1, 4, 8])
-        width, height = canvas(random)
+        width, height = draw_size(random)
         return lambda: scene_sample(own, width, height, most, QUESTIONS), ROWS, budgets
 
     def _ground(self, learned: int) -> Callable[[], Sample]:
         """Few things in square pictures first; then other proportions, and more."""
         random, own = self.random, self.own
         most = random.choice([1, 2, 3] if learned < 15_000 else [1, 4, 8])
-        width, height = (168, 168) if learned < 8_000 else canvas(random)
+        width, height = (168, 168) if learned < 8_000 else draw_size(random)
         return lambda: _in_tens(
             ground_sample(own, width, height, most, QUESTIONS, plain=learned < 10_000, everything=0.3)
         )
@@ -87,7 +85,7 @@ class Curriculum:
     def _places(self, learned: int) -> Callable[[], Sample]:
         """Pictures about which nothing is said: only what every token shows is learned."""
         random, own = self.random, self.own
-        width, height = canvas(random)
+        width, height = draw_size(random)
         if random.random() < 0.25:
             lines = random.choice([2, 4, 6])
             return lambda: replace(doc_sample(own, width, height, lines, 1), questions=[])
@@ -97,7 +95,7 @@ class Curriculum:
         """Few lines first; a page is transcribed, or asked for a field."""
         own = self.own
         lines = 1 if learned < 10_000 else 2 if learned < 30_000 else self.random.choice([2, 4, 6])
-        width, height = canvas(self.random)
+        width, height = draw_size(self.random)
 
         def make() -> Sample:
             sample = doc_sample(own, width, height, lines, 3)

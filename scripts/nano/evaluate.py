@@ -25,7 +25,7 @@ from data.ask import easy_vqa, scene_sample
 from data.chart import chart_sample
 from data.doc import doc_sample
 from data.ground import ground_sample
-from data.scenes import canvas
+from data.scenes import draw_size
 from data.scores import score_chart, score_doc, score_ground, score_video
 from data.video import video_sample
 from PIL import Image
@@ -171,10 +171,10 @@ def _doc_schema(question: Question) -> dict[str, Any] | None:
 
 JOBS: dict[str, tuple[Share, Callable[[list[Asked]], Figures]]] = {
     "easy-vqa": (easy_vqa_share, accuracy),
-    "scenes": (drawn(lambda random: scene_sample(random, *canvas(random), 8, 1), 500), accuracy),
+    "scenes": (drawn(lambda random: scene_sample(random, *draw_size(random), 8, 1), 500), accuracy),
     "ground": (
         drawn(
-            lambda random: ground_sample(random, *canvas(random), random.choice([1, 8]), 1),
+            lambda random: ground_sample(random, *draw_size(random), random.choice([1, 8]), 1),
             500,
             lambda _: tasks_ground.schema(),
         ),

@@ -130,7 +130,7 @@ def read(
 
     Each sparse layer appends the load of its text and vision experts, (2, experts), to `loads`; every layer appends
     what it hands on of the medium's tokens, (batch, tokens, hidden), to `states`. With `wanted` (batch, tokens), only
-    where it is true the states are worked out to the end. Those of padding never are.
+    where it is true the states are worked out to the end. Those of padding are left as they come.
     """
     text_model = model.model.language_model
     cos, sin = text_model.rotary_emb(embeds, positions)
@@ -144,7 +144,7 @@ def read(
         else:
             x = _attention(_attention_weights(layer), x, cos, sin, mask, layout.prefix, layout.branches)
         if wanted is not None and layer is text_model.layers[-1]:
-            text, vision = round_number(wanted), vision[:0]
+            text, vision = padded_indices(wanted), vision[:0]
         flat = x.flatten(0, 1)
         if not hasattr(layer.mlp, "text_moe"):
             both = torch.cat([text, vision])
@@ -169,11 +169,11 @@ def _kinds_of_token(layout: Layout) -> tuple[Tensor, Tensor]:
     seen[:, layout.vision] = True
     said = layout.valid & ~seen
     said[1:, : layout.vision.start] = False
-    return round_number(said), seen.flatten().nonzero().squeeze(1)
+    return padded_indices(said), seen.flatten().nonzero().squeeze(1)
 
 
-def round_number(tokens: Tensor) -> Tensor:
-    """Where, of all, tokens stand that are true, and as many others as make the number round."""
+def padded_indices(tokens: Tensor) -> Tensor:
+    """The indices, in `tokens` as a flat list, of all that are true, and of others up to a multiple of `ROUND`."""
     count = -(-int(tokens.sum()) // ROUND) * ROUND
     return tokens.flatten().logical_not().byte().argsort(stable=True)[:count]
 
@@ -300,10 +300,10 @@ def _sparse(weights: list[Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
     # Sorted by expert, so that each sees its own tokens only, and some that count nothing to make their number round.
     by_token = chosen.flatten()
     counts = torch.bincount(by_token, minlength=gate_up.shape[0])
-    ends = ((counts + SLOTS - 1) // SLOTS * SLOTS).cumsum(0)
+    spare = -counts % SLOTS
+    ends = (counts + spare).cumsum(0)
     order = by_token.argsort()
-    moved = ends - counts.cumsum(0) - (ends.diff(prepend=ends[:1] * 0) - counts)
-    places = torch.arange(len(order)) + moved[by_token[order]]
+    places = torch.arange(len(order)) + (spare.cumsum(0) - spare)[by_token[order]]
     tokens = torch.zeros(int(ends[-1]), dtype=torch.long).scatter_(0, places, order // TOP_K)
     share = shares.new_zeros(len(tokens)).scatter(0, places, shares.flatten()[order])
     inner = F.grouped_mm(normed.flatten(0, 1)[tokens], gate_up.to(x.dtype).transpose(1, 2), offs=ends.int())

@@ -103,38 +103,47 @@ def _cell(place: float, count: int) -> int:
     return max(0, min(count - 1, int(place * count)))
 
 
+# What each head tells apart, and among how many: right behind the eyes, and in the decoder.
+EARLY = {"kinds": sum(KINDS), "offsets": 4 * OFFSETS}
+LATE = {"kinds": sum(KINDS), "numbers": MOST, "place": 2 * SIDE, "edges": 4 * STEPS, "tens": 4 * 11, "ones": 4 * 10}
+
+
 class Heads(nn.Module):
     """Linear readers of token states (pictures, tokens, hidden)."""
 
     def __init__(self, hidden: int) -> None:
         super().__init__()
-        self.early = nn.Linear(hidden, sum(KINDS) + 4 * OFFSETS)
-        self.late = nn.Linear(hidden, sum(KINDS) + MOST + 2 * SIDE + 4 * (STEPS + 11 + 10))
+        self.early = nn.Linear(hidden, sum(EARLY.values()))
+        self.late = nn.Linear(hidden, sum(LATE.values()))
         self.letters = nn.Linear(hidden, DOWN * ACROSS * (len(CHARACTERS) + 1))
 
     def losses(self, seen: Tensor, state: Tensor, asked: Asked) -> Tensor:
         """What the heads get wrong about a batch, each on average; `state` is what layer `LAYER` hands on."""
-        early = self.early(_scaled(seen)).float().split([sum(KINDS), 4 * OFFSETS], dim=-1)
-        parts = [sum(KINDS), MOST, 2 * SIDE, 4 * STEPS, 4 * 11, 4 * 10]
-        late = self.late(_scaled(state)).float().split(parts, dim=-1)
+        early, late = _parts(self.early(_scaled(seen)), EARLY), _parts(self.late(_scaled(state)), LATE)
         own = torch.cartesian_prod(torch.arange(asked.height), torch.arange(asked.width)).expand(len(seen), -1, -1)
-        wrong = _wrong(late[2], own)
+        wrong = _wrong(late["place"], own)
         if asked.kinds is not None:
             assert asked.edges is not None
             assert asked.offsets is not None
             assert asked.numbers is not None
-            wrong = wrong + _kinds(early[0], asked.kinds) + _kinds(late[0], asked.kinds)
-            wrong = wrong + _wrong(early[1], asked.offsets) + _wrong(late[1], asked.numbers[..., None])
-            # Whole, and by the digits that an answer says, so that saying them is copying.
+            # Edges whole, and by the digits that an answer says, so that saying them is copying.
             known = asked.edges != IGNORED
             tens, ones = (torch.where(known, part, IGNORED) for part in (asked.edges // 10, asked.edges % 10))
-            wrong = wrong + _wrong(late[3], asked.edges) + _wrong(late[4], tens) + _wrong(late[5], ones)
+            wrong = wrong + _kinds(early["kinds"], asked.kinds) + _kinds(late["kinds"], asked.kinds)
+            wrong = wrong + _wrong(early["offsets"], asked.offsets)
+            wrong = wrong + _wrong(late["numbers"], asked.numbers[..., None])
+            wrong = wrong + _wrong(late["edges"], asked.edges)
+            wrong = wrong + _wrong(late["tens"], tens) + _wrong(late["ones"], ones)
         if asked.letters is not None:
             read = self.letters(_scaled(seen)).float().view(-1, len(CHARACTERS) + 1)
             weights = torch.ones(len(CHARACTERS) + 1)
             weights[0] = BLANK
             wrong = wrong + F.cross_entropy(read, asked.letters.flatten(), weights)
         return wrong
+
+
+def _parts(logits: Tensor, sizes: dict[str, int]) -> dict[str, Tensor]:
+    return dict(zip(sizes, logits.float().split(list(sizes.values()), dim=-1), strict=True))
 
 
 def _wrong(logits: Tensor, expected: Tensor) -> Tensor:

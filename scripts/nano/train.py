@@ -22,7 +22,7 @@ import torch
 import torch.distributed as dist
 from batches import Batch, collate
 from curriculum import MIX, Curriculum
-from network import compile_parts, loss, new_model, read, round_number, see
+from network import compile_parts, loss, new_model, padded_indices, read, see
 from places import LAYER, Heads
 from torch import Tensor
 
@@ -34,7 +34,7 @@ from ernie_cli.runtime.tokenizer import Tokenizer
 ROOT = Path(__file__).parents[2]
 TOKENIZER = ROOT / "ernie_cli" / "nano" / "tokenizer.model"
 # By the checkpoint in the package, of each job: the curriculum goes by it.
-LEARNED = {"easy-vqa": 25_000, "ask": 20_000, "ground": 110_000, "places": 65_000}
+LEARNED = {"easy-vqa": 29_104, "ask": 25_216, "ground": 154_880, "places": 86_144}
 WARMUP = 50
 SHOWN = 0.08  # how much what every token shows counts beside what is said
 RANK, WORLD = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))  # set by torchrun
@@ -102,12 +102,21 @@ class Trainer:
             inner = slice(vision.start + 1, vision.stop - 1)  # without the start and end tokens
             embeds = torch.cat([embeds[:, : inner.start], seen.to(embeds.dtype), embeds[:, inner.stop :]], dim=1)
             layers = None if batch.layout.branches else LAYER + 1
-            extras = {"loads": loads, "states": states, "layers": layers, "wanted": batch.targets != -100}
-            hidden = read(self.model, embeds, batch.positions, batch.layout, **extras)
+            taught = batch.targets != -100
+            hidden = read(
+                self.model,
+                embeds,
+                batch.positions,
+                batch.layout,
+                loads=loads,
+                states=states,
+                layers=layers,
+                wanted=taught,
+            )
             shown = self.heads.losses(seen, states[LAYER], batch.asked)
             if not batch.layout.branches:
                 return torch.zeros(()), shown, loads
-            learned = round_number(batch.targets != -100)
+            learned = padded_indices(taught)
             said = loss(hidden.flatten(0, 1)[learned], self.model.lm_head.weight, batch.targets.flatten()[learned])
         return said, shown, loads
 

@@ -44,7 +44,7 @@ def ground_sample(
 
 def _find(random: Random, scene: Scene, everything: float) -> Question:
     terms = ["shape"] if random.random() < everything else _terms(random, scene.things)
-    found = [(thing, label) for thing in scene.things if (label := _label(thing, terms))]
+    labels = [_label(thing, terms) for thing in scene.things]
     # People also ask for "red circles" and for "the star".
     said, style = terms, random.random()
     if style < 0.12:
@@ -52,9 +52,14 @@ def _find(random: Random, scene: Scene, everything: float) -> Question:
     elif style < 0.18:
         said = [f"the {term}" for term in terms]
     query = ", ".join(said[:-1]) + " and " + said[-1] if len(said) > 1 else said[0]
-    answer = json.dumps([{"bbox_2d": coordinates(thing.box), "label": label} for thing, label in found])
-    wanted = [_label(thing, terms) is not None for thing in scene.things]
-    numbers = ", ".join(str(number) for number, fits in enumerate(wanted, 1) if fits)
+    found = [
+        (number, thing, label)
+        for number, (thing, label) in enumerate(zip(scene.things, labels, strict=True), 1)
+        if label
+    ]
+    answer = json.dumps([{"bbox_2d": coordinates(thing.box), "label": label} for _, thing, label in found])
+    numbers = ", ".join(str(number) for number, *_ in found)
+    wanted = [label is not None for label in labels]
     thought = f"{describe(scene.things, wanted)} Wanted: {numbers or 'none'}."
     return Question(PROMPT.format(query=query), thought, answer)
 

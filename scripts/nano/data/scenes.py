@@ -56,7 +56,7 @@ class Scene:
     image: Image.Image
 
 
-def canvas(random: Random, smallest: int = 112, largest: int = 224) -> tuple[int, int]:
+def draw_size(random: Random, smallest: int = 112, largest: int = 224) -> tuple[int, int]:
     """Width and height of common proportions, with the area of a square of `smallest` to `largest` pixels a side."""
     wide, high = random.choices(list(PROPORTIONS), list(PROPORTIONS.values()))[0]
     side = random.randint(smallest, largest) / math.sqrt(wide * high)
