@@ -164,6 +164,14 @@ def _doc_sample(random: Random) -> Sample:
     return replace(sample, questions=[sample.questions[0], *chosen])
 
 
+def _moment_sample(random: Random) -> Sample:
+    """A clip and a question that is answered with moments: others, such as what happens, have no temporal IoU."""
+    while True:
+        sample = video_sample(random, 140, 140, 16, 1)
+        if sample.questions[0].answer.startswith("["):
+            return sample
+
+
 def _doc_schema(question: Question) -> dict[str, Any] | None:
     fields = question.text.removeprefix("Read these fields: ")
     return None if fields == question.text else parse_short(fields.partition(". Answer")[0])
@@ -183,7 +191,7 @@ JOBS: dict[str, tuple[Share, Callable[[list[Asked]], Figures]]] = {
     "chart": (drawn(lambda random: chart_sample(random, 224, 224, 1), 300, lambda _: tasks_chart.schema()), charting),
     "doc": (drawn(_doc_sample, 300, _doc_schema), reading),
     "video": (
-        drawn(lambda random: video_sample(random, 140, 140, 16, 1), 200, lambda _: tasks_video.schema()),
+        drawn(_moment_sample, 200, lambda _: tasks_video.schema()),
         timing,
     ),
 }
