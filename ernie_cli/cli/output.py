@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TextIO, TypeAlias
 from ernie_cli.cli.blocks import finished_blocks
 from ernie_cli.cli.progress import ByteBar, PageBar, Pages, Progress
 from ernie_cli.cli.ticker import Ticker
+from ernie_cli.cli.wrap import Wrap
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -314,7 +315,9 @@ class _Thought(_Sink):
     """The thought on stderr: dim and under a heading on a terminal, plain otherwise, or not at all."""
 
     def __init__(self, terminal: bool | None) -> None:
-        self._shown, self._terminal = terminal is not None, bool(terminal)
+        self._shown = terminal is not None
+        self._console = _console(sys.stderr) if terminal else None
+        self._wrap = Wrap()
         self._begun = False
 
     def write(self, text: str) -> None:
@@ -323,17 +326,19 @@ class _Thought(_Sink):
         if not self._begun:
             self._begun = True
             self._print("Thinking\n", "dim italic")
-        self._print(text, "dim")
+        # A terminal may have become wider or narrower meanwhile.
+        self._print(self._wrap.feed(text, self._console.width) if self._console else text, "dim")
 
     def close(self) -> None:
         if self._begun:
+            if self._console:
+                self._print(self._wrap.end(self._console.width), "dim")
             self._print("\n\n", "")
         self._begun = self._shown = False
 
     def _print(self, text: str, style: str) -> None:
-        if self._terminal:
-            console = _console(sys.stderr)
-            console.print(text, style=style, end="", markup=False, highlight=False, soft_wrap=True)
+        if self._console:
+            self._console.print(text, style=style, end="", markup=False, highlight=False, soft_wrap=True)
         else:
             print(text, end="", file=sys.stderr, flush=True)
 
