@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from data import Question, Sample
+from moments import Filmed, film
 from network import Layout
 from places import Asked, ask
 from torch import Tensor
@@ -38,7 +39,7 @@ class Batch:
     targets: Tensor
     positions: Tensor
     layout: Layout
-    asked: Asked
+    asked: Asked | Filmed
 
 
 def prefix(sample: Sample, tokenizer: Tokenizer, patches: Patches) -> tuple[list[int], np.ndarray, int, slice]:
@@ -90,7 +91,6 @@ def collate(samples: list[Sample], tokenizer: Tokenizer, picture: PixelBudget, f
     places, _ = positions([length], following)
     everywhere = torch.from_numpy(np.concatenate([where, *[places] * branches], axis=1))
     layout = Layout(cut, branches, vision, torch.cat([torch.ones(rows, cut, dtype=torch.bool), valid.flatten(1)], 1))
-    _, high, wide = media[0].merged_grid
     return Batch(
         torch.from_numpy(np.stack([p.pixels for p in media])),
         media[0].grid,
@@ -98,8 +98,13 @@ def collate(samples: list[Sample], tokenizer: Tokenizer, picture: PixelBudget, f
         torch.cat([torch.full((rows, cut), -100), targets.flatten(1)], 1),
         everywhere[:, None].expand(-1, rows, -1),
         layout,
-        ask(samples, high, wide),
+        _shown(samples, media[0].merged_grid),
     )
+
+
+def _shown(samples: list[Sample], grid: tuple[int, int, int]) -> Asked | Filmed:
+    films = [(one.clip, one.medium.frames[0].size) for one in samples if one.clip and isinstance(one.medium, Video)]
+    return film(films, grid) if films else ask(samples, *grid[1:])
 
 
 def _patches(sample: Sample, picture: PixelBudget, frame: PixelBudget) -> Patches:

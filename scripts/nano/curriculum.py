@@ -10,9 +10,11 @@ from typing import TypeAlias
 
 from data import Sample
 from data.ask import easy_sample, scene_sample
+from data.clip import HOLD
 from data.doc import doc_sample
 from data.ground import ground_sample
 from data.scenes import draw_size
+from data.video import look_sample, video_sample
 
 from ernie_cli.runtime.vision import FACTOR, PixelBudget
 
@@ -22,7 +24,11 @@ FRAMES = PixelBudget(84 * 84, 112 * 112)
 # Seeing is what takes long, so a batch has many pictures with one question each rather than few with several.
 QUESTIONS = 1
 ROWS = 32
-MIX = {"easy-vqa": 0.04, "ask": 0.12, "ground": 0.7, "doc": 0.3, "places": 0.06}
+FILM = 256  # frames of a batch of clips
+LENGTHS = (8, 12, 16, 16, 20, 24, 32, 32)  # of clips, in frames
+CLIP_QUESTIONS = 2
+CLIPS = ((140, 140), (168, 140))
+MIX = {"easy-vqa": 0.04, "ask": 0.12, "ground": 0.7, "doc": 0.3, "places": 0.06, "video": 1.0}
 MODES = (0.9, 0.06, 0.04)
 POOL = 6  # batches that are drawn at once, to put questions of like length together
 
@@ -69,6 +75,9 @@ class Curriculum:
             return self._places(learned), 2 * ROWS, budgets
         if job == "doc":
             return self._doc(learned), ROWS, budgets
+        if job == "video":
+            frames = random.choice([8] if learned < 8_000 else [8, 16] if learned < 20_000 else LENGTHS)
+            return self._video(frames, random.choice(CLIPS)), FILM // frames, budgets
         most = random.choice([1, 2, 4] if learned < 20_000 else [1, 4, 8])
         width, height = draw_size(random)
         return lambda: scene_sample(own, width, height, most, QUESTIONS), ROWS, budgets
@@ -90,6 +99,22 @@ class Curriculum:
             lines = random.choice([2, 4, 6])
             return lambda: replace(doc_sample(own, width, height, lines, 1), questions=[])
         return lambda: replace(ground_sample(own, width, height, 8, 0, plain=learned < 10_000), questions=[])
+
+    def _video(self, frames: int, size: tuple[int, int]) -> Callable[[], Sample]:
+        """Clips of so many frames, or parts of longer ones; mostly asked for moments."""
+        own = self.own
+
+        def make() -> Sample:
+            while True:
+                whole = frames >= 4 * HOLD and own.random() < 0.4
+                sample = (video_sample if whole else look_sample)(own, *size, frames, 2 * CLIP_QUESTIONS)
+                asked = sample.questions
+                if own.random() < 0.75:
+                    asked = sorted(asked, key=lambda question: not question.answer.startswith("["))
+                if len(asked) >= CLIP_QUESTIONS:
+                    return replace(sample, questions=asked[:CLIP_QUESTIONS])
+
+        return make
 
     def _doc(self, learned: int) -> Callable[[], Sample]:
         """Few lines first; a page is transcribed, or asked for a field."""

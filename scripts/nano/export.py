@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from curriculum import FRAMES, PICTURES
+from curriculum import FRAMES, LENGTHS, PICTURES
 from network import CONFIG
 from safetensors.torch import load_file, save_file
 from transformers import Ernie4_5_VLMoeForConditionalGeneration
@@ -24,6 +24,7 @@ PREPROCESSOR: dict[str, Any] = {
     "max_pixels": PICTURES.most,
     "video_min_pixels": FRAMES.least,
     "video_max_pixels": FRAMES.most,
+    "max_frames": max(LENGTHS),
     "patch_size": 14,
     "merge_size": 2,
     "temporal_conv_size": 2,

@@ -77,7 +77,7 @@ def _things(pictures: Sequence[Sequence[Thing]], height: int, width: int) -> tup
             on = ((down > top) & (down < bottom))[:, None] & ((across > left) & (across < right))
             # A small thing may lie between the tokens' centres: one is its own all the same.
             x, y = thing.center
-            on[_cell(y, height), _cell(x, width)] = True
+            on[cell(y, height), cell(x, width)] = True
             tokens = on.flatten().nonzero().squeeze(1)
             kinds[picture, tokens] = torch.tensor([SHAPES.index(thing.shape), list(COLORS).index(thing.color)])
             box = torch.tensor(thing.box)
@@ -93,12 +93,12 @@ def _letters(pictures: Sequence[Sequence[Letter]], height: int, width: int) -> T
     flat = cells.view(len(pictures), height * DOWN, width * ACROSS)
     for picture, letters in enumerate(pictures):
         for letter in letters:
-            row, column = _cell(letter.y, height * DOWN), _cell(letter.x, width * ACROSS)
+            row, column = cell(letter.y, height * DOWN), cell(letter.x, width * ACROSS)
             flat[picture, row, column] = CHARACTERS.find(letter.character) + 1
     return cells.permute(0, 1, 3, 2, 4).flatten(3).flatten(1, 2)
 
 
-def _cell(place: float, count: int) -> int:
+def cell(place: float, count: int) -> int:
     """Which of `count` equal parts a place, in fractions of the whole, lies in."""
     return max(0, min(count - 1, int(place * count)))
 
@@ -119,9 +119,9 @@ class Heads(nn.Module):
 
     def losses(self, seen: Tensor, state: Tensor, asked: Asked) -> Tensor:
         """What the heads get wrong about a batch, each on average; `state` is what layer `LAYER` hands on."""
-        early, late = _parts(self.early(_scaled(seen)), EARLY), _parts(self.late(_scaled(state)), LATE)
+        early, late = split(self.early(scaled(seen)), EARLY), split(self.late(scaled(state)), LATE)
         own = torch.cartesian_prod(torch.arange(asked.height), torch.arange(asked.width)).expand(len(seen), -1, -1)
-        wrong = _wrong(late["place"], own)
+        wrong = mistakes(late["place"], own)
         if asked.kinds is not None:
             assert asked.edges is not None
             assert asked.offsets is not None
@@ -129,35 +129,38 @@ class Heads(nn.Module):
             # Edges whole, and by the digits that an answer says, so that saying them is copying.
             known = asked.edges != IGNORED
             tens, ones = (torch.where(known, part, IGNORED) for part in (asked.edges // 10, asked.edges % 10))
-            wrong = wrong + _kinds(early["kinds"], asked.kinds) + _kinds(late["kinds"], asked.kinds)
-            wrong = wrong + _wrong(early["offsets"], asked.offsets)
-            wrong = wrong + _wrong(late["numbers"], asked.numbers[..., None])
-            wrong = wrong + _wrong(late["edges"], asked.edges)
-            wrong = wrong + _wrong(late["tens"], tens) + _wrong(late["ones"], ones)
+            wrong = wrong + kind_mistakes(early["kinds"], asked.kinds) + kind_mistakes(late["kinds"], asked.kinds)
+            wrong = wrong + mistakes(early["offsets"], asked.offsets)
+            wrong = wrong + mistakes(late["numbers"], asked.numbers[..., None])
+            wrong = wrong + mistakes(late["edges"], asked.edges)
+            wrong = wrong + mistakes(late["tens"], tens) + mistakes(late["ones"], ones)
         if asked.letters is not None:
-            read = self.letters(_scaled(seen)).float().view(-1, len(CHARACTERS) + 1)
+            read = self.letters(scaled(seen)).float().view(-1, len(CHARACTERS) + 1)
             weights = torch.ones(len(CHARACTERS) + 1)
             weights[0] = BLANK
             wrong = wrong + F.cross_entropy(read, asked.letters.flatten(), weights)
         return wrong
 
 
-def _parts(logits: Tensor, sizes: dict[str, int]) -> dict[str, Tensor]:
+def split(logits: Tensor, sizes: dict[str, int]) -> dict[str, Tensor]:
+    """The answers of heads that are one matrix, by name."""
     return dict(zip(sizes, logits.float().split(list(sizes.values()), dim=-1), strict=True))
 
 
-def _wrong(logits: Tensor, expected: Tensor) -> Tensor:
+def mistakes(logits: Tensor, expected: Tensor, weights: Tensor | None = None) -> Tensor:
     """Cross entropy; for `expected` (pictures, tokens, questions), the last dimension holds each one's choices."""
     choices = logits.unflatten(-1, (expected.shape[-1], -1)).flatten(0, -2)
-    return F.cross_entropy(choices, expected.flatten(), ignore_index=IGNORED)
+    return F.cross_entropy(choices, expected.flatten(), weights, ignore_index=IGNORED)
 
 
-def _kinds(logits: Tensor, kinds: Tensor) -> Tensor:
+def kind_mistakes(logits: Tensor, kinds: Tensor) -> Tensor:
+    """Cross entropy of shapes and of colours; `kinds` is (pictures, tokens, 2)."""
     shapes, colors = (part.flatten(0, 1) for part in logits.split(KINDS, dim=-1))
     wrong = F.cross_entropy(shapes, kinds[..., 0].flatten(), ignore_index=IGNORED)
     return wrong + F.cross_entropy(colors, kinds[..., 1].flatten(), ignore_index=IGNORED)
 
 
-def _scaled(state: Tensor) -> Tensor:
+def scaled(state: Tensor) -> Tensor:
+    """States of one mean square, in float32."""
     wide = state.float()
     return wide * torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + 1e-6)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from ernie_cli.messages import Part
 
 if TYPE_CHECKING:
+    from data.clip import Clip
     from data.scenes import Thing
 
 
@@ -40,10 +41,12 @@ class Letter:
 class Sample:
     """A medium and the questions about it. All of one sample share the medium's tokens while training.
 
-    `things` are what a drawn scene shows, `letters` what is printed on a page, where that is known.
+    `things` are what a drawn scene shows, `letters` what is printed on a page, `clip` what happens in a clip, where
+    that is known.
     """
 
     medium: Part | None
     questions: list[Question]
     things: list[Thing] | None = None
     letters: list[Letter] | None = None
+    clip: Clip | None = None

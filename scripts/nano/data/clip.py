@@ -22,6 +22,7 @@ from ernie_cli.times import clock
 
 RATE = 2.0  # frames a second of a whole clip
 RATES = (0.5, 1.0, 2.0, 4.0, 5.0, 8.0, 10.0)  # of a closer look at a part of it
+CAMERAS = (5, 10, 25, 30)  # frames a second of a clip of which parts are looked at
 HOLD = 3  # frames that a state lasts at least
 SLOWEST = 4  # pixels a frame
 
@@ -93,6 +94,28 @@ def draw_footage(random: Random, width: int, height: int, seconds: float, fps: f
     return fine, _film(fine, backdrop, strip, clocks=False)
 
 
+def draw_look(random: Random, width: int, height: int, frames: int) -> tuple[Clip, list[Image.Image]]:
+    """So many frames of a part of a longer clip, as a look at it shows them: mostly such that something begins or ends.
+
+    Between two frames lie up to half a second, as even as the clip's own frame rate allows.
+    """
+    rate = random.choice([RATE, RATE, *(rate for rate in RATES if rate > RATE)])
+    camera = random.choice([fps for fps in CAMERAS if fps >= rate])
+    length = frames / rate
+    seconds = max(random.uniform(4, 20), length + 1)
+    whole, backdrop, strip = _stage(random, width, height, [place / RATE for place in range(int(seconds * RATE) + 1)])
+    changes = [k / RATE for actor in whole.actors for _, k in actor.steps(lambda before, after: before != after)]
+    edge = random.choice(changes) if changes and random.random() < 0.75 else random.uniform(0, seconds)
+    start = min(max(edge - random.random() * length, 0), seconds - length)
+    at = [int((start + place / rate) * camera + 1e-6) / camera for place in range(frames)]
+    actors = [
+        Actor(actor.shape, actor.said, [_between(actor.states, time * RATE) for time in at]) for actor in whole.actors
+    ]
+    before = int(random.choice([0, 0, random.uniform(0, 60), random.uniform(0, 600), random.uniform(0, 7200)]))
+    look = Clip(actors, [round(before + time, 2) for time in at])
+    return look, _film(look, backdrop, strip)
+
+
 def _between(states: list[tuple[str, Box] | None], where: float) -> tuple[str, Box] | None:
     """What holds between two frames: the first one's state, but on the way if it moves."""
     before, share = states[int(where)], where % 1
@@ -123,12 +146,17 @@ def draw_clip(
 
 def _stage(random: Random, width: int, height: int, times: list[float]) -> tuple[Clip, Image.Image, int]:
     """What happens, on which ground, and how high the strip for the clock is."""
-    strip = int(min(width, height) * 0.1) + 4  # the clock hides nothing
+    strip = strip_height(width, height)
     backdrop = draw_backdrop(random, width, height)
     stage = backdrop.crop((0, strip, width, height))
     things = draw_scene(random, *stage.size, random.randint(1, 4), backdrop=stage).things
     things = list({thing.shape: thing for thing in things}.values())
     return Clip(_direct(random, things, stage, len(times)), times), backdrop, strip
+
+
+def strip_height(width: int, height: int) -> int:
+    """Pixels at the top of a frame in which nothing stands but the clock, which so hides nothing."""
+    return int(min(width, height) * 0.1) + 4
 
 
 def _direct(random: Random, things: list[Thing], stage: Image.Image, frames: int) -> list[Actor]:

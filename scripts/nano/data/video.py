@@ -19,9 +19,11 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
+from PIL.Image import Image
+
 from data import Question, Sample
 from data.ask import article, count_of
-from data.clip import Actor, Clip, Span, draw_clip
+from data.clip import Actor, Clip, Span, draw_clip, draw_look
 from data.scenes import COLORS, SHAPES
 from ernie_cli.messages import Video
 
@@ -36,12 +38,22 @@ def video_sample(
 ) -> Sample:
     """A clip as `draw_clip` makes it, and up to `questions` different questions about it."""
     clip, film = draw_clip(random, width, height, frames, window=window)
+    return _sample(random, clip, film, questions)
+
+
+def look_sample(random: Random, width: int, height: int, frames: int, questions: int) -> Sample:
+    """A part of a clip as `draw_look` makes it, and up to `questions` different questions about it."""
+    clip, film = draw_look(random, width, height, frames)
+    return _sample(random, clip, film, questions)
+
+
+def _sample(random: Random, clip: Clip, film: list[Image], questions: int) -> Sample:
     asked: list[Question] = []
-    for _ in range(4 * questions):
+    for _ in range(8 * questions):
         question = _ask(random, clip)
         if len(asked) < questions and question.text not in [other.text for other in asked]:
             asked.append(question)
-    return Sample(Video(film, clip.times), asked)
+    return Sample(Video(film, clip.times), asked, clip=clip)
 
 
 # --- the events
@@ -118,17 +130,22 @@ def moving(random: Random, clip: Clip, actor: Actor) -> Event:
 def turning(random: Random, clip: Clip, actor: Actor) -> Event:
     spans = actor.steps(_turned)
     if not spans:
-        return Event("changes color", [], f"The {actor.shape} stays {next(s[0] for s in actor.states if s)}.")
+        return Event("changes color", [], _stays(actor))
     ((a, b),) = spans
     seen = f"The {actor.shape} is {actor.color(a)} at {clip.at(a)}. It is {actor.color(b)} at {clip.at(b)}."
     return Event(random.choice(["changes color", f"turns {actor.color(b)}"]), spans, seen)
 
 
+def _stays(actor: Actor) -> str:
+    return f"The {actor.shape} is {' and '.join(dict.fromkeys(state[0] for state in actor.states if state))}."
+
+
 def colored(random: Random, clip: Clip, actor: Actor) -> Event:
-    color = random.choice([state[0] for state in actor.states if state])
+    own = [state[0] for state in actor.states if state]
+    color = random.choice(own if random.random() < 0.8 else list(COLORS))
     spans = actor.runs(lambda state: state[0] == color)
     seen = " and ".join(f"from {clip.at(a)} to {clip.at(b)}" for a, b in spans)
-    return Event(f"is {color}", spans, f"The {actor.shape} is {color} {seen}.")
+    return Event(f"is {color}", spans, f"The {actor.shape} is {color} {seen}." if spans else _stays(actor))
 
 
 EVENTS = (appearing, leaving, visible, moving, turning, colored)
@@ -157,6 +174,8 @@ def _ask(random: Random, clip: Clip) -> Question:
     # Mostly of those that do something, and of what they do.
     busy = [actor for actor in clip.actors if _acts(actor)]
     actor = random.choice(busy if busy and random.random() < 0.8 else clip.actors)
+    if not any(actor.states):
+        return _never(random, actor.said, clip)
     kinds = _acts(actor)
     told = random.random()
     kind = random.choice(kinds) if kinds and told < 0.55 else visible if told < 0.75 else random.choice(EVENTS)
@@ -179,7 +198,10 @@ def _missing(random: Random, clip: Clip) -> Question:
     """Something that is not in the clip at all."""
     present = {actor.shape for actor in clip.actors}
     shape = random.choice([shape for shape in SHAPES if shape not in present])
-    name = f"{random.choice(list(COLORS))} {shape}" if random.random() < 0.6 else shape
+    return _never(random, f"{random.choice(list(COLORS))} {shape}" if random.random() < 0.6 else shape, clip)
+
+
+def _never(random: Random, name: str, clip: Clip) -> Question:
     text = f"the {name} {random.choice(['appears', 'leaves', 'is visible', 'moves', 'changes color', 'disappears'])}"
     return _when(text, clip, Event(text, [], f"There is no {name}."))
 

@@ -1,0 +1,132 @@
+"""What a clip's tokens show and when, asked of them while training, as `places.py` asks a picture's.
+
+A token is a part of two frames that follow each other. Right behind the eyes it is asked which shape and colour stand
+on it in each, and those in the top row for the digits of the two clocks that lie on them. In the decoder, where a token
+knows those before it, the others are asked for both clocks whole, and those of a thing what has become of it since the
+frame before. A head ends with training, and is not part of the checkpoint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from data.clip import Actor, Clip, Span, strip_height
+from data.fonts import CLOCK_FONT, font_file
+from data.scenes import COLORS, SHAPES
+from PIL import ImageFont
+from places import IGNORED, KINDS, cell, kind_mistakes, mistakes, scaled, split
+from torch import Tensor, nn
+
+from ernie_cli.media.clock import SHARE
+from ernie_cli.times import clock
+
+FRAMES = 2  # of a token
+DIGITS = 8  # HHMMSSss
+CHANGES = ("none", "appears", "leaves", "moves", "turns")
+NOTHING = 0.2  # how much it counts that nothing becomes of a thing: mostly it is so
+EARLY = {"kinds": FRAMES * sum(KINDS), "clocks": FRAMES * DIGITS * 10}
+LATE = {"kind": sum(KINDS), "changes": FRAMES * len(CHANGES), "clocks": FRAMES * DIGITS * 10}
+
+
+@dataclass(frozen=True)
+class Filmed:
+    """What every token of a batch of clips shows; `IGNORED` where it is not asked.
+
+    `kinds` (clips, tokens, frames, 2): the shape, `len(SHAPES)` for none, and the colour. `read` (clips, tokens, frames
+    * digits): digits of clocks that lie on a token; `told`: those of all clocks that it stands under. `kind` (clips,
+    tokens, 2): what stands on a token or has just left it; `changes` (clips, tokens, frames): what became of that.
+    """
+
+    kinds: Tensor
+    read: Tensor
+    told: Tensor
+    kind: Tensor
+    changes: Tensor
+
+
+def film(clips: Sequence[tuple[Clip, tuple[int, int]]], grid: tuple[int, int, int]) -> Filmed:
+    """What is known of clips, each with its frames' width and height in pixels, in a grid of tokens (time, h, w)."""
+    times, height, width = grid
+    kinds = torch.full((len(clips), times, height, width, FRAMES, 2), IGNORED)
+    kinds[..., 0] = len(SHAPES)
+    read = torch.full((len(clips), times, height, width, FRAMES, DIGITS), IGNORED)
+    told, kind, changes = read.clone(), kinds[..., 0, :].clone(), kinds[..., 1].clone()
+    for at, (clip, size) in enumerate(clips):
+        digits = torch.tensor([[int(c) for c in clock(time) if c.isdigit()] for time in clip.times])
+        # The last of an odd number of frames counts twice.
+        digits = digits[[min(frame, len(digits) - 1) for frame in range(times * FRAMES)]].view(times, FRAMES, DIGITS)
+        told[at, :, 1:] = digits[:, None, None]
+        for digit, place in enumerate(_clock_places(size)):
+            read[at, :, 0, cell(place, width), :, digit] = digits[..., digit]
+        for actor in clip.actors:
+            look = [SHAPES.index(actor.shape), -1]
+            for frame in range(times * FRAMES):
+                pair, place = divmod(frame, FRAMES)
+                state, before = _state(actor, frame), _state(actor, max(frame - 1, 0))
+                if state:
+                    look[1] = list(COLORS).index(state[0])
+                    for y, x in _tokens(state[1], size, height, width):
+                        kinds[at, pair, y, x, place] = torch.tensor(look)
+                shown = state or before
+                if shown:
+                    look[1] = list(COLORS).index(shown[0])
+                    for y, x in _tokens(shown[1], size, height, width):
+                        kind[at, pair, y, x] = torch.tensor(look)
+                        changes[at, pair, y, x, place] = CHANGES.index(_change(before, state))
+    return Filmed(*(part.flatten(1, 3) for part in (kinds, read.flatten(-2), told.flatten(-2), kind, changes)))
+
+
+def _state(actor: Actor, frame: int) -> tuple[str, tuple[float, float, float, float]] | None:
+    return actor.states[min(frame, len(actor.states) - 1)]
+
+
+def _change(before: tuple[str, object] | None, state: tuple[str, object] | None) -> str:
+    if before is None or state is None:
+        return "none" if before == state else "leaves" if before else "appears"
+    return "turns" if before[0] != state[0] else "moves" if before[1] != state[1] else "none"
+
+
+def _tokens(box: tuple[float, float, float, float], size: tuple[int, int], height: int, width: int) -> list[Span]:
+    """Rows and columns of the tokens whose middles a box covers, and of that in which its own middle lies."""
+    left, top, right, bottom = box
+    strip = strip_height(*size) / size[1]
+    top, bottom = strip + top * (1 - strip), strip + bottom * (1 - strip)
+    rows = [y for y in range(height) if top < (y + 0.5) / height < bottom] or [cell((top + bottom) / 2, height)]
+    columns = [x for x in range(width) if left < (x + 0.5) / width < right] or [cell((left + right) / 2, width)]
+    return [(y, x) for y in rows for x in columns]
+
+
+def _clock_places(size: tuple[int, int]) -> list[float]:
+    """Where the middles of the clock's digits are, in fractions of a frame's width."""
+    text = f"time: {clock(0)}"
+    font = ImageFont.truetype(font_file(CLOCK_FONT), int(min(size) * SHARE))
+    return [
+        (font.getlength(text[:i]) + font.getlength(text[: i + 1])) / 2 / size[0]
+        for i, character in enumerate(text)
+        if character.isdigit()
+    ]
+
+
+class ClipHeads(nn.Module):
+    """Linear readers of token states (clips, tokens, hidden)."""
+
+    def __init__(self, hidden: int) -> None:
+        super().__init__()
+        self.early = nn.Linear(hidden, sum(EARLY.values()))
+        self.late = nn.Linear(hidden, sum(LATE.values()))
+
+    def losses(self, seen: Tensor, state: Tensor, asked: Filmed) -> Tensor:
+        """What the heads get wrong about a batch, each on average; `state` is what layer `LAYER` hands on."""
+        early, late = split(self.early(scaled(seen)), EARLY), split(self.late(scaled(state)), LATE)
+        kinds = kind_mistakes(early["kinds"].unflatten(-1, (FRAMES, -1)).flatten(1, 2), asked.kinds.flatten(1, 2))
+        changes = torch.ones(len(CHANGES))
+        changes[0] = NOTHING
+        return (
+            kinds
+            + mistakes(early["clocks"], asked.read)
+            + kind_mistakes(late["kind"], asked.kind)
+            + mistakes(late["changes"], asked.changes, changes)
+            + mistakes(late["clocks"], asked.told)
+        )

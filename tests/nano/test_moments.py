@@ -1,0 +1,87 @@
+"""What every token of a clip is asked while training: true of the frames that the clip shows."""
+
+from __future__ import annotations
+
+from random import Random
+
+import numpy as np
+import torch
+from data.clip import Actor, Clip, strip_height
+from data.scenes import COLORS, SHAPES
+from data.video import look_sample
+from moments import CHANGES, DIGITS, FRAMES, ClipHeads, film
+from places import IGNORED
+
+from ernie_cli.times import clock
+
+SIZE = (112, 112)
+TOP, LOW = (0.0, 0.0, 0.2, 0.2), (0.7, 0.7, 1.0, 1.0)
+
+
+def _filmed(states: list, times: list[float]):
+    grid = (-(-len(times) // FRAMES), 4, 4)
+    filmed = film([(Clip([Actor("star", "star", states)], times), SIZE)], grid)
+    return filmed, grid
+
+
+def test_what_stands_on_a_token_is_asked_for_each_of_its_two_frames() -> None:
+    filmed, grid = _filmed([None, ("red", LOW), ("blue", LOW), None], [0.0, 0.5, 1.0, 1.5])
+    corner = filmed.kinds.view(*grid, FRAMES, 2)[:, 3, 3]
+    star, red, blue = SHAPES.index("star"), list(COLORS).index("red"), list(COLORS).index("blue")
+    nothing = [len(SHAPES), IGNORED]
+    assert corner.tolist() == [[nothing, [star, red]], [[star, blue], nothing]]
+    assert (filmed.kinds.view(*grid, FRAMES, 2)[:, :2, :, :, 0] == len(SHAPES)).all()
+
+
+def test_what_became_of_a_thing_is_asked_where_it_stands_or_stood() -> None:
+    states = [None, ("red", LOW), ("blue", LOW), None, None, ("red", TOP), ("red", LOW), ("red", LOW)]
+    filmed, grid = _filmed(states, [place / 2 for place in range(8)])
+    changes = filmed.changes.view(*grid, FRAMES)
+    asked = [[CHANGES[change] if change >= 0 else None for change in pair] for pair in changes[:, 3, 3].tolist()]
+    assert asked == [[None, "appears"], ["turns", "leaves"], [None, None], ["moves", "none"]]
+    # Gone, it is still known where it was.
+    assert filmed.kind.view(*grid, 2)[1, 3, 3, 0] == SHAPES.index("star")
+
+
+def test_the_digits_of_a_clock_are_asked_of_the_tokens_they_lie_on_and_of_all_below() -> None:
+    filmed, grid = _filmed([("red", LOW)] * 3, [3725.25, 3725.75, 3726.0])
+    read, told = filmed.read.view(*grid, FRAMES, DIGITS), filmed.told.view(*grid, FRAMES, DIGITS)
+    for frame, time in enumerate([3725.25, 3725.75, 3726.0, 3726.0]):  # the last one stands twice
+        digits = [int(character) for character in clock(time) if character.isdigit()]
+        assert (told[frame // 2, 1:, :, frame % 2] == torch.tensor(digits)).all()
+        # Each lies on one token, and they come in order.
+        assert read[frame // 2, 0, :, frame % 2].max(0).values.tolist() == digits
+        assert ((read[frame // 2, 0, :, frame % 2] != IGNORED).sum(0) == 1).all()
+    assert (told[:, 0] == IGNORED).all()
+    assert (read[:, 1:] == IGNORED).all()
+
+
+def test_all_that_is_asked_of_a_drawn_part_of_a_clip_is_seen_in_it() -> None:
+    for seed in range(20):
+        sample = look_sample(Random(seed), 140, 140, 8, 2)
+        assert sample.clip
+        frames = sample.medium.frames
+        filmed = film([(sample.clip, frames[0].size)], (4, 4, 4))
+        kinds = filmed.kinds.view(4, 4, 4, FRAMES, 2)
+        for pair, y, x, place in (kinds[..., 0] < len(SHAPES)).nonzero().tolist():
+            color = list(COLORS)[kinds[pair, y, x, place, 1]]
+            around = frames[pair * 2 + place].crop((x * 35 - 8, y * 35 - 8, x * 35 + 43, y * 35 + 43))
+            apart = np.abs(np.asarray(around, dtype=int) - COLORS[color]).sum(axis=2)
+            assert apart.min() < 60
+
+
+def test_heads_learn_from_what_is_asked() -> None:
+    filmed, _ = _filmed([None, ("red", LOW), ("red", LOW), None], [0.0, 0.5, 1.0, 1.5])
+    torch.manual_seed(0)
+    heads, state = ClipHeads(16), torch.randn(1, 2 * 16, 16)
+    before = heads.losses(state, state, filmed)
+    optimizer = torch.optim.AdamW(heads.parameters(), lr=0.1)
+    for _ in range(20):
+        optimizer.zero_grad()
+        heads.losses(state, state, filmed).backward()
+        optimizer.step()
+    assert heads.losses(state, state, filmed) < before / 3
+
+
+def test_nothing_stands_where_the_clock_is() -> None:
+    assert strip_height(112, 112) > int(112 * 0.1)
