@@ -27,8 +27,8 @@ ROWS = 32
 FILM = 256  # frames of a batch of clips
 LENGTHS = (8, 12, 16, 16, 20, 24, 32, 32)  # of clips, in frames
 CLIP_QUESTIONS = 2
-CLIPS = ((140, 140), (168, 140))
-MIX = {"easy-vqa": 0.04, "ask": 0.12, "ground": 0.7, "doc": 0.3, "places": 0.06, "video": 1.0}
+CLIPS = ((140, 140), (168, 140), (168, 140))  # width and height of their frames
+MIX = {"easy-vqa": 0.04, "ask": 0.12, "ground": 0.7, "doc": 0.3, "places": 0.06, "video": 3.0}
 MODES = (0.9, 0.06, 0.04)
 POOL = 6  # batches that are drawn at once, to put questions of like length together
 
@@ -85,10 +85,12 @@ class Curriculum:
     def _ground(self, learned: int) -> Callable[[], Sample]:
         """Few things in square pictures first; then other proportions, and more."""
         random, own = self.random, self.own
-        most = random.choice([1, 2, 3] if learned < 15_000 else [1, 4, 8])
+        most = random.choice([1, 2, 3] if learned < 15_000 else [1, 4, 8] if learned < 150_000 else [1, 6, 8, 8])
         width, height = (168, 168) if learned < 8_000 else draw_size(random)
+        plain = learned < 10_000
+        # A large picture's tiles are often empty.
         return lambda: _in_tens(
-            ground_sample(own, width, height, most, QUESTIONS, plain=learned < 10_000, everything=0.3)
+            ground_sample(own, width, height, most, QUESTIONS, plain=plain, everything=0.3, empty=0.08)
         )
 
     def _places(self, learned: int) -> Callable[[], Sample]:

@@ -27,7 +27,8 @@ DIGITS = 8  # HHMMSSss
 CHANGES = ("none", "appears", "leaves", "moves", "turns")
 NOTHING = 0.2  # how much it counts that nothing becomes of a thing: mostly it is so
 EARLY = {"kinds": FRAMES * sum(KINDS), "clocks": FRAMES * DIGITS * 10}
-LATE = {"kind": sum(KINDS), "changes": FRAMES * len(CHANGES), "clocks": FRAMES * DIGITS * 10}
+TOLD = FRAMES + 1  # clocks: that of the frame before as well, where what changes was as it had been
+LATE = {"kind": sum(KINDS), "changes": FRAMES * len(CHANGES), "clocks": TOLD * DIGITS * 10}
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,9 @@ class Filmed:
     """What every token of a batch of clips shows; `IGNORED` where it is not asked.
 
     `kinds` (clips, tokens, frames, 2): the shape, `len(SHAPES)` for none, and the colour. `read` (clips, tokens, frames
-    * digits): digits of clocks that lie on a token; `told`: those of all clocks that it stands under. `kind` (clips,
-    tokens, 2): what stands on a token or has just left it; `changes` (clips, tokens, frames): what became of that.
+    * digits): digits of clocks that lie on a token. `told` (clips, tokens, 3 * digits): below the clock, those of the
+    frame before and of the token's own two. `kind` (clips, tokens, 2): what stands on a token or has just left it.
+    `changes` (clips, tokens, frames): what became of that.
     """
 
     kinds: Tensor
@@ -52,12 +54,14 @@ def film(clips: Sequence[tuple[Clip, tuple[int, int]]], grid: tuple[int, int, in
     kinds = torch.full((len(clips), times, height, width, FRAMES, 2), IGNORED)
     kinds[..., 0] = len(SHAPES)
     read = torch.full((len(clips), times, height, width, FRAMES, DIGITS), IGNORED)
-    told, kind, changes = read.clone(), kinds[..., 0, :].clone(), kinds[..., 1].clone()
+    told = torch.full((len(clips), times, height, width, TOLD, DIGITS), IGNORED)
+    kind, changes = kinds[..., 0, :].clone(), kinds[..., 1].clone()
     for at, (clip, size) in enumerate(clips):
         digits = torch.tensor([[int(c) for c in clock(time) if c.isdigit()] for time in clip.times])
         # The last of an odd number of frames counts twice.
         digits = digits[[min(frame, len(digits) - 1) for frame in range(times * FRAMES)]].view(times, FRAMES, DIGITS)
-        told[at, :, 1:] = digits[:, None, None]
+        told[at, :, 1:, :, 1:] = digits[:, None, None]
+        told[at, 1:, 1:, :, 0] = digits[:-1, None, None, -1]
         for digit, place in enumerate(_clock_places(size)):
             read[at, :, 0, cell(place, width), :, digit] = digits[..., digit]
         for actor in clip.actors:

@@ -9,7 +9,7 @@ import torch
 from data.clip import Actor, Clip, strip_height
 from data.scenes import COLORS, SHAPES
 from data.video import look_sample
-from moments import CHANGES, DIGITS, FRAMES, ClipHeads, film
+from moments import CHANGES, DIGITS, FRAMES, TOLD, ClipHeads, film
 from places import IGNORED
 
 from ernie_cli.times import clock
@@ -45,13 +45,14 @@ def test_what_became_of_a_thing_is_asked_where_it_stands_or_stood() -> None:
 
 def test_the_digits_of_a_clock_are_asked_of_the_tokens_they_lie_on_and_of_all_below() -> None:
     filmed, grid = _filmed([("red", LOW)] * 3, [3725.25, 3725.75, 3726.0])
-    read, told = filmed.read.view(*grid, FRAMES, DIGITS), filmed.told.view(*grid, FRAMES, DIGITS)
+    read, told = filmed.read.view(*grid, FRAMES, DIGITS), filmed.told.view(*grid, TOLD, DIGITS)
     for frame, time in enumerate([3725.25, 3725.75, 3726.0, 3726.0]):  # the last one stands twice
         digits = [int(character) for character in clock(time) if character.isdigit()]
-        assert (told[frame // 2, 1:, :, frame % 2] == torch.tensor(digits)).all()
+        assert (told[frame // 2, 1:, :, 1 + frame % 2] == torch.tensor(digits)).all()
         # Each lies on one token, and they come in order.
         assert read[frame // 2, 0, :, frame % 2].max(0).values.tolist() == digits
         assert ((read[frame // 2, 0, :, frame % 2] != IGNORED).sum(0) == 1).all()
+    assert (told[1, 1:, :, 0] == told[0, 1:, :, 2]).all()
     assert (told[:, 0] == IGNORED).all()
     assert (read[:, 1:] == IGNORED).all()
 

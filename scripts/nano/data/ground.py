@@ -23,13 +23,22 @@ PROMPT = (
 
 
 def ground_sample(
-    random: Random, width: int, height: int, most: int, questions: int, *, plain: bool = False, everything: float = 0.12
+    random: Random,
+    width: int,
+    height: int,
+    most: int,
+    questions: int,
+    *,
+    plain: bool = False,
+    everything: float = 0.12,
+    empty: float = 0.03,
 ) -> Sample:
-    """A scene of up to `most` things (now and then none) and questions where some of them are.
+    """A scene of up to `most` things and questions where some of them are.
 
-    A `plain` one has no photograph behind it; `everything` is how often all of its things are asked for.
+    A `plain` one has no photograph behind it; `everything` is how often all of its things are asked for, `empty` how
+    often there are none.
     """
-    count = 0 if random.random() < 0.03 else random.randint(1, most)
+    count = 0 if random.random() < empty else random.randint(1, most)
     # A small palette makes several things fit one query.
     few = random.random() < 0.5
     shapes = random.sample(SHAPES, random.randint(1, 3)) if few else SHAPES

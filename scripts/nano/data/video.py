@@ -167,9 +167,9 @@ def _acts(actor: Actor) -> list[Callable[[Random, Clip, Actor], Event]]:
 
 def _ask(random: Random, clip: Clip) -> Question:
     roll = random.random()
-    if roll < 0.06:
+    if roll < 0.1:
         return _missing(random, clip)
-    if roll < 0.26:
+    if roll < 0.3:
         return random.choice([_happens, _count, _color_at])(random, clip)
     # Mostly of those that do something, and of what they do.
     busy = [actor for actor in clip.actors if _acts(actor)]
