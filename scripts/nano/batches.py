@@ -56,8 +56,8 @@ def prefix(sample: Sample, tokenizer: Tokenizer, patches: Patches) -> tuple[list
     return ids, where, following, slice(len(before) - 1, len(ids))
 
 
-def branch(question: Question, tokenizer: Tokenizer) -> tuple[list[int], int]:
-    """Ids of a question, its thought and its answer; and how many of them are prompt."""
+def branch(question: Question, tokenizer: Tokenizer) -> tuple[list[int], list[bool]]:
+    """Ids of a question, its thought and its answer; and which of them are to be learned."""
     asked: list[Markup | Literal] = [Literal(question.text), Markup("\nAssistant: \n<think>\n")]
     closed = Markup(f"\n{END_THINK}\n\n")
     if question.mode == "closed":
@@ -67,14 +67,23 @@ def branch(question: Question, tokenizer: Tokenizer) -> tuple[list[int], int]:
         kept = " ".join(words[: len(question.text) % (len(words) + 1)])  # anywhere, but the same each time
         asked += [Literal(kept), Markup(BRIDGE if kept else ""), closed]
     prompt = tokenizer.encode(asked)
+    if question.mode == "judged":
+        thought = tokenizer.encode([Literal(question.thought)])
+        return prompt + thought, [False] * len(prompt) + _verdicts(thought, tokenizer)
     thought = [Literal(question.thought), closed] if question.mode == "open" else []
-    return prompt + tokenizer.encode([*thought, Literal(question.answer), Markup(END_OF_TURN)]), len(prompt)
+    said = tokenizer.encode([*thought, Literal(question.answer), Markup(END_OF_TURN)])
+    return prompt + said, [False] * len(prompt) + [True] * len(said)
+
+
+def _verdicts(thought: list[int], tokenizer: Tokenizer) -> list[bool]:
+    """Which tokens of a thought about things say whether one is wanted."""
+    return [tokenizer.decode([token]).strip() in ("yes", "no") for token in thought]
 
 
 def collate(samples: list[Sample], tokenizer: Tokenizer, picture: PixelBudget, frame: PixelBudget) -> Batch:
     """A batch of samples with equally many questions, whose media come out at one size."""
     media = [_patches(sample, picture, frame) for sample in samples]
-    shared, where, following, vision = prefix(samples[0], tokenizer, media[0])
+    shared, where, start, vision = prefix(samples[0], tokenizer, media[0])
     asked = [[branch(question, tokenizer) for question in sample.questions] for sample in samples]
     rows, branches, cut = len(samples), len(asked[0]), len(shared)
     # Few different lengths: the CPU's bfloat16 kernels are made anew for each shape they meet.
@@ -83,12 +92,13 @@ def collate(samples: list[Sample], tokenizer: Tokenizer, picture: PixelBudget, f
     targets = torch.full((rows, branches, length), -100)
     valid = torch.zeros(rows, branches, length, dtype=torch.bool)
     for row, questions in enumerate(asked):
-        for index, (said, prompt) in enumerate(questions):
+        for index, (said, learned) in enumerate(questions):
             ids[row, index, : len(said)] = torch.tensor(said)
             valid[row, index, : len(said)] = True
             # The token at place i is asked to foretell the one at i + 1.
-            targets[row, index, prompt - 1 : len(said) - 1] = torch.tensor(said[prompt:])
-    places, _ = positions([length], following)
+            following = torch.where(torch.tensor(learned), torch.tensor(said), -100)
+            targets[row, index, : len(said) - 1] = following[1:]
+    places, _ = positions([length], start)
     everywhere = torch.from_numpy(np.concatenate([where, *[places] * branches], axis=1))
     layout = Layout(cut, branches, vision, torch.cat([torch.ones(rows, cut, dtype=torch.bool), valid.flatten(1)], 1))
     return Batch(

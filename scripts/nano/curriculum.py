@@ -12,7 +12,7 @@ from data import Sample
 from data.ask import easy_sample, scene_sample
 from data.clip import HOLD
 from data.doc import doc_sample
-from data.ground import ground_sample
+from data.ground import ground_sample, judged_sample
 from data.scenes import draw_size
 from data.video import look_sample, video_sample
 
@@ -20,6 +20,7 @@ from ernie_cli.runtime.vision import FACTOR, PixelBudget
 
 # About 64 tokens, whatever the picture's size: then the width of a picture tells its height as well.
 PICTURES = PixelBudget(224 * 224, 80 * FACTOR**2)
+TINY = PixelBudget(2 * 2 * FACTOR**2, 2 * 2 * FACTOR**2)
 FRAMES = PixelBudget(84 * 84, 112 * 112)
 # Seeing is what takes long, so a batch has many pictures with one question each rather than few with several.
 QUESTIONS = 1
@@ -28,7 +29,7 @@ FILM = 256  # frames of a batch of clips
 LENGTHS = (8, 12, 16, 16, 20, 24, 32, 32)  # of clips, in frames
 CLIP_QUESTIONS = 2
 CLIPS = ((140, 140), (168, 140), (168, 140))  # width and height of their frames
-MIX = {"easy-vqa": 0.04, "ask": 0.12, "ground": 0.7, "doc": 0.3, "places": 0.06, "video": 3.0}
+MIX = {"easy-vqa": 0.04, "ask": 0.12, "ground": 0.7, "doc": 0.3, "places": 0.06, "video": 0.8, "judge": 0.5}
 MODES = (0.9, 0.06, 0.04)
 POOL = 6  # batches that are drawn at once, to put questions of like length together
 
@@ -59,6 +60,8 @@ class Curriculum:
 
     def _with_modes(self, sample: Sample) -> Sample:
         """Some questions without a thought, and some with one that is closed on its way."""
+        if any(question.mode == "judged" for question in sample.questions):
+            return sample
         modes = self.own.choices(["open", "closed", "cut"], MODES, k=len(sample.questions))
         return replace(
             sample, questions=[replace(q, mode=mode) for q, mode in zip(sample.questions, modes, strict=True)]
@@ -66,21 +69,21 @@ class Curriculum:
 
     def _job(self, job: str, learned: int) -> tuple[Callable[[], Sample], int, tuple[PixelBudget, PixelBudget]]:
         """How to draw a sample of a job, all of one size, how many make a batch, and the pixel budgets."""
-        random, own, budgets = self.random, self.own, (PICTURES, FRAMES)
-        if job == "easy-vqa":
-            return lambda: easy_sample(own, QUESTIONS), ROWS, budgets
-        if job == "ground":
-            return self._ground(learned), ROWS, budgets
-        if job == "places":
-            return self._places(learned), 2 * ROWS, budgets
-        if job == "doc":
-            return self._doc(learned), ROWS, budgets
         if job == "video":
-            frames = random.choice([8] if learned < 8_000 else [8, 16] if learned < 20_000 else LENGTHS)
-            return self._video(frames, random.choice(CLIPS)), FILM // frames, budgets
+            frames = self.random.choice([8] if learned < 8_000 else [8, 16] if learned < 20_000 else LENGTHS)
+            return self._video(frames), FILM // frames, (PICTURES, FRAMES)
+        if job == "judge":
+            return lambda: judged_sample(self.own, self.own.randint(3, 8)), 2 * ROWS, (TINY, FRAMES)
+        makers = {"ask": self._ask, "ground": self._ground, "places": self._places, "doc": self._doc}
+        make = makers[job](learned) if job in makers else lambda: easy_sample(self.own, QUESTIONS)
+        return make, 2 * ROWS if job == "places" else ROWS, (PICTURES, FRAMES)
+
+    def _ask(self, learned: int) -> Callable[[], Sample]:
+        """Few things first."""
+        random, own = self.random, self.own
         most = random.choice([1, 2, 4] if learned < 20_000 else [1, 4, 8])
         width, height = draw_size(random)
-        return lambda: scene_sample(own, width, height, most, QUESTIONS), ROWS, budgets
+        return lambda: scene_sample(own, width, height, most, QUESTIONS)
 
     def _ground(self, learned: int) -> Callable[[], Sample]:
         """Few things in square pictures first; then other proportions, and more."""
@@ -102,9 +105,9 @@ class Curriculum:
             return lambda: replace(doc_sample(own, width, height, lines, 1), questions=[])
         return lambda: replace(ground_sample(own, width, height, 8, 0, plain=learned < 10_000), questions=[])
 
-    def _video(self, frames: int, size: tuple[int, int]) -> Callable[[], Sample]:
+    def _video(self, frames: int) -> Callable[[], Sample]:
         """Clips of so many frames, or parts of longer ones; mostly asked for moments."""
-        own = self.own
+        own, size = self.own, self.random.choice(CLIPS)
 
         def make() -> Sample:
             while True:

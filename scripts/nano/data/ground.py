@@ -8,7 +8,10 @@ tells nothing, it is the thing's full name. Boxes come from the top down.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from random import Random
+
+from PIL import Image
 
 from data import Question, Sample
 from data.ask import describe
@@ -49,6 +52,17 @@ def ground_sample(
     )
     asked = [_find(random, scene, everything) for _ in range(questions)]
     return Sample(Picture(scene.image), asked, scene.things)
+
+
+def judged_sample(random: Random, things: int) -> Sample:
+    """No scene at all, but a thought about one of so many things, and the question which of them are wanted."""
+    few = random.random() < 0.5
+    shapes = random.sample(SHAPES, random.randint(2, 4)) if few else SHAPES
+    colors = random.sample(list(COLORS), random.randint(2, 5)) if few else tuple(COLORS)
+    listed = [Thing(random.choice(shapes), random.choice(colors), (0.0, 0.0, 1.0, 1.0)) for _ in range(things)]
+    blank = Image.new("RGB", (56, 56), "white")
+    question = replace(_find(random, Scene(listed, blank), 0.1), mode="judged")
+    return Sample(Picture(blank), [question])
 
 
 def _find(random: Random, scene: Scene, everything: float) -> Question:
