@@ -29,7 +29,7 @@ FILM = 256  # frames of a batch of clips
 LENGTHS = (8, 12, 16, 16, 20, 24, 32, 32)  # of clips, in frames
 CLIP_QUESTIONS = 2
 CLIPS = ((140, 140), (168, 140), (168, 140))  # width and height of their frames
-MIX = {"easy-vqa": 0.04, "ask": 0.12, "ground": 0.7, "doc": 0.3, "places": 0.06, "video": 0.8, "judge": 0.5}
+MIX = {"easy-vqa": 0.04, "ask": 0.12, "ground": 0.7, "doc": 0.3, "places": 0.06, "video": 0.8, "judge": 0.7}
 MODES = (0.9, 0.06, 0.04)
 POOL = 6  # batches that are drawn at once, to put questions of like length together
 
@@ -73,7 +73,7 @@ class Curriculum:
             frames = self.random.choice([8] if learned < 8_000 else [8, 16] if learned < 20_000 else LENGTHS)
             return self._video(frames), FILM // frames, (PICTURES, FRAMES)
         if job == "judge":
-            return lambda: judged_sample(self.own, self.own.randint(3, 8)), 2 * ROWS, (TINY, FRAMES)
+            return lambda: judged_sample(self.own, self.own.randint(3, 8)), ROWS, (TINY, FRAMES)
         makers = {"ask": self._ask, "ground": self._ground, "places": self._places, "doc": self._doc}
         make = makers[job](learned) if job in makers else lambda: easy_sample(self.own, QUESTIONS)
         return make, 2 * ROWS if job == "places" else ROWS, (PICTURES, FRAMES)

@@ -22,6 +22,7 @@ import torch
 import torch.distributed as dist
 from batches import Batch, collate
 from curriculum import MIX, Curriculum
+from memory import trim
 from moments import ClipHeads, Filmed
 from network import compile_parts, loss, new_model, padded_indices, read, see
 from places import LAYER, Heads
@@ -236,6 +237,7 @@ def train(trainer: Trainer, curriculum: Curriculum, options: argparse.Namespace)
             recent.setdefault(name, []).append(value)
         if time.monotonic() - noted > 30:
             noted = time.monotonic()
+            trim()
             means = {name: round(sum(values) / len(values), 4) for name, values in recent.items()}
             log(
                 options.folder,
