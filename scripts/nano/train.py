@@ -36,7 +36,7 @@ from ernie_cli.runtime.tokenizer import Tokenizer
 ROOT = Path(__file__).parents[2]
 TOKENIZER = ROOT / "ernie_cli" / "nano" / "tokenizer.model"
 # By the checkpoint in the package, of each job: the curriculum goes by it.
-LEARNED = {"easy-vqa": 29_104, "ask": 25_216, "ground": 154_880, "places": 86_144}
+LEARNED = {"easy-vqa": 36_848, "ask": 48_448, "ground": 287_680, "places": 106_752, "judge": 73_984}
 WARMUP = 50
 SHOWN = 0.08  # how much what every token shows counts beside what is said
 RANK, WORLD = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))  # set by torchrun
