@@ -15,7 +15,7 @@ from ernie_cli.tasks.ground import GRID, Box, Number, Point, tidy
 
 OVERLAP = 0.25
 SAME = 0.5  # the intersection over union from which on two boxes are one thing
-INSIDE = 0.7  # the share of a cut box that must lie in a whole one to be a piece of it
+INSIDE = 0.5  # the share of a cut box that must lie in a whole one to be a piece of it: boxes of pieces are rough
 NEAR = 0.03  # of a tile's side: how far apart two points of one thing may be
 EDGE = 0.01  # of a tile's side: how near its edge a box counts as cut by it
 
