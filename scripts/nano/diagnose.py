@@ -16,12 +16,11 @@ from data import Question
 from data.ground import ground_sample
 from data.scenes import draw_size
 from data.scores import box_iou, boxes
+from evaluate import answer
 
-from ernie_cli.engines import Options
 from ernie_cli.engines.local import LocalEngine
-from ernie_cli.messages import Answer, Part, Thinking
 from ernie_cli.runtime.checkpoint import NANO, find
-from ernie_cli.tasks import ask, ground
+from ernie_cli.tasks import ground
 
 FIRST_SEED = 2 * 10**9  # not those of the evaluation, which is not for looking into
 LEAST = 3  # things
@@ -42,26 +41,16 @@ def main() -> None:
         if len(sample.things or ()) < LEAST or sample.medium is None:
             continue
         (question,) = sample.questions
-        thought, answer = said(engine, sample.medium, question)
-        if wrong := count(counts, question, thought, answer):
+        asked = answer(engine, sample.medium, question.text, question.answer, ground.schema())
+        if wrong := count(counts, question, asked.thought, asked.said):
             counts[f"first wrong: {wrong}"] += 1
             if options.show:
-                print(f"{question.text.split(' Answer')[0]}\n  {wrong}\n  expected: {question.thought}\n  {thought}\n")
+                query = question.text.split(" Answer")[0]
+                print(f"{query}\n  {wrong}\n  expected: {question.thought}\n  {asked.thought}\n")
     print(json.dumps(counts, indent=2))
 
 
-def said(engine: LocalEngine, medium: Part, question: Question) -> tuple[str, str]:
-    """The thought and the answer, as `ernie ground` gets them."""
-    thought = answer = ""
-    for event in engine.stream(ask.messages([medium], question.text), Options(schema=ground.schema())):
-        if isinstance(event, Thinking):
-            thought += event.text
-        elif isinstance(event, Answer):
-            answer += event.text
-    return thought.strip(), answer
-
-
-def count(counts: Counter[str], question: Question, thought: str, answer: str) -> str | None:
+def count(counts: Counter[str], question: Question, thought: str, said: str) -> str | None:
     """Adds one answer to the counts; tells the first step that is wrong."""
     expected, given = _ENTRY.findall(question.thought), _ENTRY.findall(thought)
     names, told = [name for name, _ in expected], [name for name, _ in given]
@@ -76,7 +65,7 @@ def count(counts: Counter[str], question: Question, thought: str, answer: str) -
         return "verdicts"
     if question.thought != thought:
         return "numbers"
-    wanted, found = boxes(question.answer) or [], boxes(answer) or []
+    wanted, found = boxes(question.answer) or [], boxes(said) or []
     if len(wanted) != len(found):
         return "how many boxes"
     counts["boxes"] += len(wanted)

@@ -32,7 +32,7 @@ from PIL import Image
 
 from ernie_cli.engines import Options
 from ernie_cli.engines.local import LocalEngine
-from ernie_cli.messages import Answer, Finish, Part, Picture
+from ernie_cli.messages import Answer, Finish, Part, Picture, Thinking
 from ernie_cli.runtime.checkpoint import NANO, find
 from ernie_cli.runtime.fit import Asked as Precision
 from ernie_cli.tasks import ask
@@ -48,27 +48,31 @@ HELD_OUT = 10**9  # seeds from here on are never trained on
 
 @dataclass(frozen=True)
 class Asked:
-    """One question of an evaluation: what was expected, what was said, and how it ended."""
+    """One question of an evaluation: what was expected, what was said, how it ended, and what was thought before."""
 
     expected: str
     said: str
     finish: str
+    thought: str = ""
 
 
 Share: TypeAlias = Callable[[LocalEngine, slice], Iterator[Asked]]
 Figures: TypeAlias = dict[str, Any]
 
 
-def _answer(
+def answer(
     engine: LocalEngine, medium: Part, question: str, expected: str, schema: dict[str, Any] | None = None
 ) -> Asked:
-    said, finish = "", ""
+    """Asks the engine as the commands do; `expected` is only kept beside what it says."""
+    said, thought, finish = "", "", ""
     for event in engine.stream(ask.messages([medium], question), Options(schema=schema)):
         if isinstance(event, Answer):
             said += event.text
         elif isinstance(event, Finish):
             finish = event.reason
-    return Asked(expected, said, finish)
+        elif isinstance(event, Thinking):
+            thought += event.text
+    return Asked(expected, said, finish, thought.strip())
 
 
 def easy_vqa_share(engine: LocalEngine, share: slice) -> Iterator[Asked]:
@@ -77,7 +81,7 @@ def easy_vqa_share(engine: LocalEngine, share: slice) -> Iterator[Asked]:
         with Image.open(path) as file:
             picture = Picture(file.convert("RGB"))
         for question, expected in pairs:
-            yield _answer(engine, picture, question, expected)
+            yield answer(engine, picture, question, expected)
 
 
 def drawn(
@@ -90,7 +94,7 @@ def drawn(
             sample = draw(Random(HELD_OUT + seed))
             assert sample.medium is not None
             for question in sample.questions:
-                yield _answer(engine, sample.medium, question.text, question.answer, schema(question))
+                yield answer(engine, sample.medium, question.text, question.answer, schema(question))
 
     return run
 

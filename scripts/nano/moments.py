@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar, TypeAlias
 
 import torch
-from data.clip import Actor, Clip, Span, strip_height
+from data.clip import Actor, Box, Clip, Span, strip_height
 from data.fonts import CLOCK_FONT, font_file
 from data.scenes import COLORS, SHAPES
 from PIL import ImageFont
@@ -21,6 +22,8 @@ from torch import Tensor, nn
 
 from ernie_cli.media.clock import SHARE
 from ernie_cli.times import clock
+
+State: TypeAlias = tuple[str, Box] | None  # of a thing in a frame: its colour and where it stands, if it is there
 
 FRAMES = 2  # of a token
 DIGITS = 8  # HHMMSSss
@@ -40,6 +43,8 @@ class Filmed:
     frame before and of the token's own two. `kind` (clips, tokens, 2): what stands on a token or has just left it.
     `changes` (clips, tokens, frames): what became of that.
     """
+
+    HEADS: ClassVar = "clip"
 
     kinds: Tensor
     read: Tensor
@@ -65,36 +70,37 @@ def film(clips: Sequence[tuple[Clip, tuple[int, int]]], grid: tuple[int, int, in
         for digit, place in enumerate(_clock_places(size)):
             read[at, :, 0, cell(place, width), :, digit] = digits[..., digit]
         for actor in clip.actors:
-            look = [SHAPES.index(actor.shape), -1]
             for frame in range(times * FRAMES):
                 pair, place = divmod(frame, FRAMES)
                 state, before = _state(actor, frame), _state(actor, max(frame - 1, 0))
-                if state:
-                    look[1] = list(COLORS).index(state[0])
-                    for y, x in _tokens(state[1], size, height, width):
-                        kinds[at, pair, y, x, place] = torch.tensor(look)
-                shown = state or before
-                if shown:
-                    look[1] = list(COLORS).index(shown[0])
-                    for y, x in _tokens(shown[1], size, height, width):
-                        kind[at, pair, y, x] = torch.tensor(look)
-                        changes[at, pair, y, x, place] = CHANGES.index(_change(before, state))
+                for y, x in _tokens(state, size, height, width):
+                    kinds[at, pair, y, x, place] = _kind(actor, state)
+                for y, x in _tokens(state or before, size, height, width):
+                    kind[at, pair, y, x] = _kind(actor, state or before)
+                    changes[at, pair, y, x, place] = CHANGES.index(_change(before, state))
     return Filmed(*(part.flatten(1, 3) for part in (kinds, read.flatten(-2), told.flatten(-2), kind, changes)))
 
 
-def _state(actor: Actor, frame: int) -> tuple[str, tuple[float, float, float, float]] | None:
+def _state(actor: Actor, frame: int) -> State:
     return actor.states[min(frame, len(actor.states) - 1)]
 
 
-def _change(before: tuple[str, object] | None, state: tuple[str, object] | None) -> str:
+def _kind(actor: Actor, state: State) -> Tensor:
+    assert state
+    return torch.tensor([SHAPES.index(actor.shape), list(COLORS).index(state[0])])
+
+
+def _change(before: State, state: State) -> str:
     if before is None or state is None:
         return "none" if before == state else "leaves" if before else "appears"
     return "turns" if before[0] != state[0] else "moves" if before[1] != state[1] else "none"
 
 
-def _tokens(box: tuple[float, float, float, float], size: tuple[int, int], height: int, width: int) -> list[Span]:
-    """Rows and columns of the tokens whose middles a box covers, and of that in which its own middle lies."""
-    left, top, right, bottom = box
+def _tokens(state: State, size: tuple[int, int], height: int, width: int) -> list[Span]:
+    """Rows and columns of the tokens whose middles a thing covers, or of that in which its own middle lies."""
+    if state is None:
+        return []
+    left, top, right, bottom = state[1]
     strip = strip_height(*size) / size[1]
     top, bottom = strip + top * (1 - strip), strip + bottom * (1 - strip)
     rows = [y for y in range(height) if top < (y + 0.5) / height < bottom] or [cell((top + bottom) / 2, height)]

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from data import Letter, Sample
@@ -43,6 +44,8 @@ class Asked:
     (pictures, tokens): from the top, 0 being the first; all `IGNORED` where nothing stands. `letters` (pictures,
     tokens, cells): 1 and more for a character, 0 for none.
     """
+
+    HEADS: ClassVar = "picture"
 
     height: int
     width: int

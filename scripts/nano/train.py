@@ -25,8 +25,8 @@ from curriculum import MIX, Curriculum
 from memory import trim
 from moments import ClipHeads, Filmed
 from network import compile_parts, loss, new_model, padded_indices, read, see
-from places import LAYER, Heads
-from torch import Tensor
+from places import LAYER, Asked, Heads
+from torch import Tensor, nn
 
 from ernie_cli.runtime.checkpoint import NANO, find
 from ernie_cli.runtime.loading import load
@@ -51,7 +51,7 @@ class Trainer:
         self.tokenizer = Tokenizer(TOKENIZER, CONTROL)
         self.model = new_model(self.tokenizer.control)
         hidden = self.model.config.text_config.hidden_size
-        self.heads, self.clip_heads = Heads(hidden), ClipHeads(hidden)
+        self.heads = nn.ModuleDict({Asked.HEADS: Heads(hidden), Filmed.HEADS: ClipHeads(hidden)})
         self.step = 0
         self.learned: Counter[str] = Counter()  # pictures of each job
         begun = (folder / "state.pt").exists()
@@ -59,8 +59,7 @@ class Trainer:
             self.model.load_state_dict(load(find(NANO), "cpu").native.state_dict())
             self.learned.update(LEARNED)
         matrices, rest = [], []
-        heads = [*self.heads.named_parameters("heads"), *self.clip_heads.named_parameters("clip_heads")]
-        for name, weight in [*self.model.named_parameters(), *heads]:
+        for name, weight in [*self.model.named_parameters(), *self.heads.named_parameters("heads")]:
             if not weight.requires_grad:
                 continue
             inner = weight.ndim == 2 and not any(part in name for part in ("embed_tokens", "lm_head", "heads"))
@@ -76,7 +75,6 @@ class Trainer:
         state = torch.load(self.folder / "state.pt")
         self.model.load_state_dict(state["model"])
         self.heads.load_state_dict(state["heads"])
-        self.clip_heads.load_state_dict(state["clip_heads"])
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
         self.step, self.learned = state["step"], Counter(state["learned"])
@@ -89,7 +87,6 @@ class Trainer:
         state = {
             "model": self.model.state_dict(),
             "heads": self.heads.state_dict(),
-            "clip_heads": self.clip_heads.state_dict(),
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "step": self.step,
             "learned": dict(self.learned),
@@ -119,10 +116,7 @@ class Trainer:
                 layers=layers,
                 wanted=taught,
             )
-            if isinstance(batch.asked, Filmed):
-                shown = self.clip_heads.losses(seen, states[LAYER], batch.asked)
-            else:
-                shown = self.heads.losses(seen, states[LAYER], batch.asked)
+            shown = self.heads[batch.asked.HEADS].losses(seen, states[LAYER], batch.asked)
             if not batch.layout.branches:
                 return torch.zeros(()), shown, loads
             learned = padded_indices(taught)
@@ -152,7 +146,7 @@ class Trainer:
         if WORLD == 1:
             return loads
         # What a batch does not need has no gradient, in any of the processes: they draw the same jobs.
-        weights = (*self.model.parameters(), *self.heads.parameters(), *self.clip_heads.parameters())
+        weights = (*self.model.parameters(), *self.heads.parameters())
         gradients = [weight.grad for weight in weights if weight.grad is not None]
         # An expert nobody needed has a gradient all the same, since it is a slice of one tensor.
         flat = torch.cat([gradient.flatten() for gradient in gradients] + [load.flatten() for load in loads]) / WORLD

@@ -89,8 +89,7 @@ def draw_footage(random: Random, width: int, height: int, seconds: float, fps: f
     clip, backdrop, strip = _stage(random, width, height, [place / RATE for place in range(frames + 1)])
     shift, count = random.uniform(0, 1), int(frames / RATE * fps)
     at = [min(place / fps * RATE + shift, frames) for place in range(count)]
-    actors = [Actor(actor.shape, actor.said, [_between(actor.states, where) for where in at]) for actor in clip.actors]
-    fine = Clip(actors, [place / fps for place in range(count)])
+    fine = Clip(_actors_at(clip, at), [place / fps for place in range(count)])
     return fine, _film(fine, backdrop, strip, clocks=False)
 
 
@@ -108,12 +107,14 @@ def draw_look(random: Random, width: int, height: int, frames: int) -> tuple[Cli
     edge = random.choice(changes) if changes and random.random() < 0.75 else random.uniform(0, seconds)
     start = min(max(edge - random.random() * length, 0), seconds - length)
     at = [int((start + place / rate) * camera + 1e-6) / camera for place in range(frames)]
-    actors = [
-        Actor(actor.shape, actor.said, [_between(actor.states, time * RATE) for time in at]) for actor in whole.actors
-    ]
     before = int(random.choice([0, 0, random.uniform(0, 60), random.uniform(0, 600), random.uniform(0, 7200)]))
-    look = Clip(actors, [round(before + time, 2) for time in at])
+    look = Clip(_actors_at(whole, [time * RATE for time in at]), [round(before + time, 2) for time in at])
     return look, _film(look, backdrop, strip)
+
+
+def _actors_at(clip: Clip, places: list[float]) -> list[Actor]:
+    """The actors of a clip at places between its frames."""
+    return [Actor(one.shape, one.said, [_between(one.states, where) for where in places]) for one in clip.actors]
 
 
 def _between(states: list[tuple[str, Box] | None], where: float) -> tuple[str, Box] | None:
