@@ -113,7 +113,7 @@ def collate(samples: list[Sample], tokenizer: Tokenizer, picture: PixelBudget, f
 
 
 def _shown(samples: list[Sample], grid: tuple[int, int, int]) -> Asked | Filmed:
-    films = [(one.clip, one.medium.frames[0].size) for one in samples if one.clip and isinstance(one.medium, Video)]
+    films = [sample.clip for sample in samples if sample.clip]
     return film(films, grid) if films else ask(samples, *grid[1:])
 
 

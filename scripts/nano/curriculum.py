@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from random import Random
 from typing import TypeAlias
 
@@ -14,22 +15,34 @@ from data.clip import HOLD
 from data.doc import doc_sample
 from data.ground import ground_sample, judged_sample
 from data.scenes import draw_size
-from data.video import look_sample, video_sample
+from data.video import clocks_sample, look_sample, video_sample
 
-from ernie_cli.runtime.vision import FACTOR, PixelBudget
+from ernie_cli.runtime.vision import FACTOR, PixelBudget, fit
 
 # About 64 tokens, whatever the picture's size: then the width of a picture tells its height as well.
 PICTURES = PixelBudget(224 * 224, 80 * FACTOR**2)
 TINY = PixelBudget(2 * 2 * FACTOR**2, 2 * 2 * FACTOR**2)
-FRAMES = PixelBudget(84 * 84, 112 * 112)
+FRAMES = PixelBudget(84 * 84, 124 * 124)  # so that 4:3 and 6:5 come out at 112 x 112, and the clock is no smaller
+STRIPS = PixelBudget(FACTOR**2, 124 * 124)  # of frames, as they are
 # Seeing is what takes long, so a batch has many pictures with one question each rather than few with several.
 QUESTIONS = 1
 ROWS = 32
 FILM = 256  # frames of a batch of clips
 LENGTHS = (8, 12, 16, 16, 20, 24, 32, 32)  # of clips, in frames
 CLIP_QUESTIONS = 2
-CLIPS = ((140, 140), (168, 140), (168, 140))  # width and height of their frames
-MIX = {"easy-vqa": 0.04, "ask": 0.12, "ground": 0.7, "doc": 0.3, "places": 0.06, "video": 0.8, "judge": 0.7}
+SIDE = 4 * FACTOR  # pixels of frames
+CLOCKS = 8  # frames of a clip about which nothing is said
+CLIPS = ((140, 140), (168, 140), (168, 140), (196, 112))  # width and height of their frames
+MIX = {
+    "easy-vqa": 0.03,
+    "ask": 0.1,
+    "ground": 0.35,
+    "doc": 0.3,
+    "places": 0.06,
+    "video": 0.8,
+    "moments": 0.3,
+    "judge": 0.2,
+}
 MODES = (0.9, 0.06, 0.04)
 POOL = 6  # batches that are drawn at once, to put questions of like length together
 
@@ -72,6 +85,8 @@ class Curriculum:
         if job == "video":
             frames = self.random.choice([8] if learned < 8_000 else [8, 16] if learned < 20_000 else LENGTHS)
             return self._video(frames), FILM // frames, (PICTURES, FRAMES)
+        if job == "moments":
+            return self._moments(learned)
         if job == "judge":
             return lambda: judged_sample(self.own, self.own.randint(3, 8)), ROWS, (TINY, FRAMES)
         makers = {"ask": self._ask, "ground": self._ground, "places": self._places, "doc": self._doc}
@@ -120,6 +135,18 @@ class Curriculum:
                     return replace(sample, questions=asked[:CLIP_QUESTIONS])
 
         return make
+
+    def _moments(self, learned: int) -> tuple[Callable[[], Sample], int, tuple[PixelBudget, PixelBudget]]:
+        """Clips about which nothing is said: clocks alone first, in the upper rows of frames of 4 x 4 tokens."""
+        own = self.own
+        if learned > 60_000:
+            size = self.random.choice(CLIPS)
+            return lambda: look_sample(own, *size, CLOCKS, 0), FILM // CLOCKS, (PICTURES, FRAMES)
+        # The clock is in the first row of tokens; those below are to know it as well.
+        rows = 1 if learned < 40_000 else 2
+        size = self.random.choice([size for size in CLIPS if fit(*size[::-1], FRAMES) == (SIDE, SIDE)])
+        make = partial(clocks_sample, own, *size, CLOCKS, side=SIDE, lines=rows * FACTOR)
+        return make, 2 * FILM // rows // CLOCKS, (PICTURES, STRIPS)
 
     def _doc(self, learned: int) -> Callable[[], Sample]:
         """Few lines first; a page is transcribed, or asked for a field."""

@@ -2,8 +2,9 @@
 
 A token is a part of two frames that follow each other. Right behind the eyes it is asked which shape and colour stand
 on it in each, and those in the top row for the digits of the two clocks that lie on them. In the decoder, where a token
-knows those before it, the others are asked for both clocks whole, and those of a thing what has become of it since the
-frame before. A head ends with training, and is not part of the checkpoint.
+knows those before it, those of a thing are asked what has become of it since the frame before, and all below the clock
+for two clocks whole: between which something became of what they show. A head ends with training, and is not part of
+the checkpoint.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ DIGITS = 8  # HHMMSSss
 CHANGES = ("none", "appears", "leaves", "moves", "turns")
 NOTHING = 0.2  # how much it counts that nothing becomes of a thing: mostly it is so
 EARLY = {"kinds": FRAMES * sum(KINDS), "clocks": FRAMES * DIGITS * 10}
-TOLD = FRAMES + 1  # clocks: that of the frame before as well, where what changes was as it had been
+TOLD = 2  # clocks: that of the frame in which something has changed, and that of the frame before
 LATE = {"kind": sum(KINDS), "changes": FRAMES * len(CHANGES), "clocks": TOLD * DIGITS * 10}
 
 
@@ -39,9 +40,10 @@ class Filmed:
     """What every token of a batch of clips shows; `IGNORED` where it is not asked.
 
     `kinds` (clips, tokens, frames, 2): the shape, `len(SHAPES)` for none, and the colour. `read` (clips, tokens, frames
-    * digits): digits of clocks that lie on a token. `told` (clips, tokens, 3 * digits): below the clock, those of the
-    frame before and of the token's own two. `kind` (clips, tokens, 2): what stands on a token or has just left it.
-    `changes` (clips, tokens, frames): what became of that.
+    * digits): digits of clocks that lie on a token. `told` (clips, tokens, 2 * digits): below the clock, those of the
+    two frames between which what a token shows has last changed; of its own, unless it has changed in the first only.
+    `kind` (clips, tokens, 2): what stands on a token or has just left it. `changes` (clips, tokens, frames): what
+    became of that.
     """
 
     HEADS: ClassVar = "clip"
@@ -53,31 +55,34 @@ class Filmed:
     changes: Tensor
 
 
-def film(clips: Sequence[tuple[Clip, tuple[int, int]]], grid: tuple[int, int, int]) -> Filmed:
-    """What is known of clips, each with its frames' width and height in pixels, in a grid of tokens (time, h, w)."""
+def film(clips: Sequence[Clip], grid: tuple[int, int, int]) -> Filmed:
+    """What is known of clips in a grid of tokens (time, h, w)."""
     times, height, width = grid
     kinds = torch.full((len(clips), times, height, width, FRAMES, 2), IGNORED)
     kinds[..., 0] = len(SHAPES)
     read = torch.full((len(clips), times, height, width, FRAMES, DIGITS), IGNORED)
     told = torch.full((len(clips), times, height, width, TOLD, DIGITS), IGNORED)
     kind, changes = kinds[..., 0, :].clone(), kinds[..., 1].clone()
-    for at, (clip, size) in enumerate(clips):
+    for at, clip in enumerate(clips):
         digits = torch.tensor([[int(c) for c in clock(time) if c.isdigit()] for time in clip.times])
         # The last of an odd number of frames counts twice.
         digits = digits[[min(frame, len(digits) - 1) for frame in range(times * FRAMES)]].view(times, FRAMES, DIGITS)
-        told[at, :, 1:, :, 1:] = digits[:, None, None]
-        told[at, 1:, 1:, :, 0] = digits[:-1, None, None, -1]
-        for digit, place in enumerate(_clock_places(size)):
+        told[at, :, 1:] = digits[:, None, None]
+        for digit, place in enumerate(_clock_places(clip.size)):
             read[at, :, 0, cell(place, width), :, digit] = digits[..., digit]
         for actor in clip.actors:
             for frame in range(times * FRAMES):
                 pair, place = divmod(frame, FRAMES)
                 state, before = _state(actor, frame), _state(actor, max(frame - 1, 0))
-                for y, x in _tokens(state, size, height, width):
+                for y, x in _tokens(state, clip.size, height, width):
                     kinds[at, pair, y, x, place] = _kind(actor, state)
-                for y, x in _tokens(state or before, size, height, width):
+                for y, x in _tokens(state or before, clip.size, height, width):
                     kind[at, pair, y, x] = _kind(actor, state or before)
                     changes[at, pair, y, x, place] = CHANGES.index(_change(before, state))
+        changed = (changes[at] > CHANGES.index("none")) & (told[at, ..., 0, :1] != IGNORED)
+        first, second = changed.unbind(-1)
+        told[at, 1:, :, :, 0] = torch.where(first[1:, ..., None], digits[:-1, None, None, 1], told[at, 1:, :, :, 0])
+        told[at, :, :, :, 1] = torch.where((first & ~second)[..., None], digits[:, None, None, 0], told[at, :, :, :, 1])
     return Filmed(*(part.flatten(1, 3) for part in (kinds, read.flatten(-2), told.flatten(-2), kind, changes)))
 
 

@@ -152,15 +152,20 @@ def split(logits: Tensor, sizes: dict[str, int]) -> dict[str, Tensor]:
 
 def mistakes(logits: Tensor, expected: Tensor, weights: Tensor | None = None) -> Tensor:
     """Cross entropy; for `expected` (pictures, tokens, questions), the last dimension holds each one's choices."""
-    choices = logits.unflatten(-1, (expected.shape[-1], -1)).flatten(0, -2)
-    return F.cross_entropy(choices, expected.flatten(), weights, ignore_index=IGNORED)
+    return _wrong(logits.unflatten(-1, (expected.shape[-1], -1)).flatten(0, -2), expected.flatten(), weights)
 
 
 def kind_mistakes(logits: Tensor, kinds: Tensor) -> Tensor:
     """Cross entropy of shapes and of colours; `kinds` is (pictures, tokens, 2)."""
     shapes, colors = (part.flatten(0, 1) for part in logits.split(KINDS, dim=-1))
-    wrong = F.cross_entropy(shapes, kinds[..., 0].flatten(), ignore_index=IGNORED)
-    return wrong + F.cross_entropy(colors, kinds[..., 1].flatten(), ignore_index=IGNORED)
+    return _wrong(shapes, kinds[..., 0].flatten()) + _wrong(colors, kinds[..., 1].flatten())
+
+
+def _wrong(choices: Tensor, expected: Tensor, weights: Tensor | None = None) -> Tensor:
+    """Mean cross entropy; 0 where nothing is asked."""
+    if not (expected != IGNORED).any():
+        return choices.sum() * 0
+    return F.cross_entropy(choices, expected, weights, ignore_index=IGNORED)
 
 
 def scaled(state: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from data.clip import Actor, Clip, strip_height
 from data.scenes import COLORS, SHAPES
-from data.video import look_sample
+from data.video import clocks_sample, look_sample
 from moments import CHANGES, DIGITS, FRAMES, TOLD, ClipHeads, film
 from places import IGNORED
 
@@ -20,8 +20,7 @@ TOP, LOW = (0.0, 0.0, 0.2, 0.2), (0.7, 0.7, 1.0, 1.0)
 
 def _filmed(states: list, times: list[float]):
     grid = (-(-len(times) // FRAMES), 4, 4)
-    filmed = film([(Clip([Actor("star", "star", states)], times), SIZE)], grid)
-    return filmed, grid
+    return film([Clip([Actor("star", "star", states)], times, SIZE)], grid), grid
 
 
 def test_what_stands_on_a_token_is_asked_for_each_of_its_two_frames() -> None:
@@ -48,13 +47,34 @@ def test_the_digits_of_a_clock_are_asked_of_the_tokens_they_lie_on_and_of_all_be
     read, told = filmed.read.view(*grid, FRAMES, DIGITS), filmed.told.view(*grid, TOLD, DIGITS)
     for frame, time in enumerate([3725.25, 3725.75, 3726.0, 3726.0]):  # the last one stands twice
         digits = [int(character) for character in clock(time) if character.isdigit()]
-        assert (told[frame // 2, 1:, :, 1 + frame % 2] == torch.tensor(digits)).all()
+        assert (told[frame // 2, 1:, :, frame % 2] == torch.tensor(digits)).all()
         # Each lies on one token, and they come in order.
         assert read[frame // 2, 0, :, frame % 2].max(0).values.tolist() == digits
         assert ((read[frame // 2, 0, :, frame % 2] != IGNORED).sum(0) == 1).all()
-    assert (told[1, 1:, :, 0] == told[0, 1:, :, 2]).all()
     assert (told[:, 0] == IGNORED).all()
     assert (read[:, 1:] == IGNORED).all()
+
+
+def test_what_has_changed_is_asked_for_the_two_times_between_which_it_did() -> None:
+    states = [None, ("red", LOW), ("red", LOW), ("red", LOW), None, None, ("red", TOP), ("red", LOW)]
+    filmed, grid = _filmed(states, [float(place) for place in range(8)])
+    seconds = filmed.told.view(*grid, TOLD, DIGITS)[:, 3, 3, :, 5]
+    assert seconds.tolist() == [[0, 1], [2, 3], [3, 4], [6, 7]]
+    # Where nothing changes, it is the two frames' own.
+    assert filmed.told.view(*grid, TOLD, DIGITS)[:, 3, 0, :, 5].tolist() == [[0, 1], [2, 3], [4, 5], [6, 7]]
+
+
+def test_clocks_alone_are_asked_as_in_whole_frames() -> None:
+    sample = clocks_sample(Random(1), 168, 140, 4, side=112, lines=28)
+    assert sample.clip
+    assert {frame.size for frame in sample.medium.frames} == {(112, 28)}
+    alone, whole = film([sample.clip], (2, 1, 4)), film([sample.clip], (2, 4, 4))
+    assert (alone.read.view(2, 4, -1) == whole.read.view(2, 4, 4, -1)[:, 0]).all()
+    assert (alone.read != IGNORED).sum() == 4 * DIGITS
+    assert (alone.told == IGNORED).all()
+    state = torch.randn(1, 8, 16, requires_grad=True)
+    loss = ClipHeads(16).losses(state, state, alone)
+    assert loss.isfinite()
 
 
 def test_all_that_is_asked_of_a_drawn_part_of_a_clip_is_seen_in_it() -> None:
@@ -62,7 +82,7 @@ def test_all_that_is_asked_of_a_drawn_part_of_a_clip_is_seen_in_it() -> None:
         sample = look_sample(Random(seed), 140, 140, 8, 2)
         assert sample.clip
         frames = sample.medium.frames
-        filmed = film([(sample.clip, frames[0].size)], (4, 4, 4))
+        filmed = film([sample.clip], (4, 4, 4))
         kinds = filmed.kinds.view(4, 4, 4, FRAMES, 2)
         for pair, y, x, place in (kinds[..., 0] < len(SHAPES)).nonzero().tolist():
             color = list(COLORS)[kinds[pair, y, x, place, 1]]

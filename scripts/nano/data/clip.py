@@ -71,10 +71,11 @@ class Actor:
 
 @dataclass(frozen=True)
 class Clip:
-    """What a clip shows, and when."""
+    """What a clip shows, when, and the width and height of its frames in pixels when their clocks were drawn."""
 
     actors: list[Actor]
     times: list[float]
+    size: tuple[int, int]
 
     def at(self, frame: int) -> str:
         return clock(self.times[frame])
@@ -89,7 +90,7 @@ def draw_footage(random: Random, width: int, height: int, seconds: float, fps: f
     clip, backdrop, strip = _stage(random, width, height, [place / RATE for place in range(frames + 1)])
     shift, count = random.uniform(0, 1), int(frames / RATE * fps)
     at = [min(place / fps * RATE + shift, frames) for place in range(count)]
-    fine = Clip(_actors_at(clip, at), [place / fps for place in range(count)])
+    fine = Clip(_actors_at(clip, at), [place / fps for place in range(count)], clip.size)
     return fine, _film(fine, backdrop, strip, clocks=False)
 
 
@@ -108,8 +109,21 @@ def draw_look(random: Random, width: int, height: int, frames: int) -> tuple[Cli
     start = min(max(edge - random.random() * length, 0), seconds - length)
     at = [int((start + place / rate) * camera + 1e-6) / camera for place in range(frames)]
     before = int(random.choice([0, 0, random.uniform(0, 60), random.uniform(0, 600), random.uniform(0, 7200)]))
-    look = Clip(_actors_at(whole, [time * RATE for time in at]), [round(before + time, 2) for time in at])
+    look = Clip(_actors_at(whole, [time * RATE for time in at]), [round(before + time, 2) for time in at], whole.size)
     return look, _film(look, backdrop, strip)
+
+
+def draw_clocks(
+    random: Random, width: int, height: int, frames: int, *, side: int, lines: int
+) -> tuple[Clip, list[Image.Image]]:
+    """So many clocks of any times, of each frame only what is up there.
+
+    The frames, of width x height, are made `side` x `side` pixels large, of which the upper `lines` are kept.
+    """
+    most = 100 * random.choice([60, 600, 3600, 36_000, 360_000])
+    clip = Clip([], [random.randrange(most) / 100 for _ in range(frames)], (width, height))
+    film = _film(clip, draw_backdrop(random, width, height), 0)
+    return clip, [frame.resize((side, side), Image.Resampling.BICUBIC).crop((0, 0, side, lines)) for frame in film]
 
 
 def _actors_at(clip: Clip, places: list[float]) -> list[Actor]:
@@ -152,7 +166,7 @@ def _stage(random: Random, width: int, height: int, times: list[float]) -> tuple
     stage = backdrop.crop((0, strip, width, height))
     things = draw_scene(random, *stage.size, random.randint(1, 4), backdrop=stage).things
     things = list({thing.shape: thing for thing in things}.values())
-    return Clip(_direct(random, things, stage, len(times)), times), backdrop, strip
+    return Clip(_direct(random, things, stage, len(times)), times, (width, height)), backdrop, strip
 
 
 def strip_height(width: int, height: int) -> int:
