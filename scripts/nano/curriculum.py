@@ -15,7 +15,7 @@ from data.clip import HOLD
 from data.doc import doc_sample
 from data.ground import ground_sample, judged_sample
 from data.scenes import draw_size
-from data.video import clocks_sample, look_sample, video_sample
+from data.video import clocks_sample, look_sample, restless_sample, video_sample
 
 from ernie_cli.runtime.vision import FACTOR, PixelBudget, fit
 
@@ -36,12 +36,12 @@ CLIPS = ((140, 140), (168, 140), (168, 140), (196, 112))  # width and height of 
 MIX = {
     "easy-vqa": 0.03,
     "ask": 0.1,
-    "ground": 0.35,
+    "ground": 0.6,
     "doc": 0.3,
     "places": 0.06,
     "video": 0.8,
-    "moments": 0.3,
-    "judge": 0.2,
+    "moments": 0.4,
+    "judge": 0.4,
 }
 MODES = (0.9, 0.06, 0.04)
 POOL = 6  # batches that are drawn at once, to put questions of like length together
@@ -83,7 +83,7 @@ class Curriculum:
     def _job(self, job: str, learned: int) -> tuple[Callable[[], Sample], int, tuple[PixelBudget, PixelBudget]]:
         """How to draw a sample of a job, all of one size, how many make a batch, and the pixel budgets."""
         if job == "video":
-            frames = self.random.choice([8] if learned < 8_000 else [8, 16] if learned < 20_000 else LENGTHS)
+            frames = self.random.choice([8] if learned < 38_000 else [8, 16] if learned < 42_000 else LENGTHS)
             return self._video(frames), FILM // frames, (PICTURES, FRAMES)
         if job == "moments":
             return self._moments(learned)
@@ -139,9 +139,10 @@ class Curriculum:
     def _moments(self, learned: int) -> tuple[Callable[[], Sample], int, tuple[PixelBudget, PixelBudget]]:
         """Clips about which nothing is said: clocks alone first, in the upper rows of frames of 4 x 4 tokens."""
         own = self.own
-        if learned > 60_000:
-            size = self.random.choice(CLIPS)
-            return lambda: look_sample(own, *size, CLOCKS, 0), FILM // CLOCKS, (PICTURES, FRAMES)
+        if learned > 60_000 and self.random.random() < 0.8:
+            size, restless = self.random.choice(CLIPS), self.random.random() < 0.7
+            whole = partial(restless_sample if restless else look_sample, own, *size, CLOCKS)
+            return (whole if restless else partial(whole, 0)), FILM // CLOCKS, (PICTURES, FRAMES)
         # The clock is in the first row of tokens; those below are to know it as well.
         rows = 1 if learned < 40_000 else 2
         size = self.random.choice([size for size in CLIPS if fit(*size[::-1], FRAMES) == (SIDE, SIDE)])

@@ -29,7 +29,7 @@ State: TypeAlias = tuple[str, Box] | None  # of a thing in a frame: its colour a
 FRAMES = 2  # of a token
 DIGITS = 8  # HHMMSSss
 CHANGES = ("none", "appears", "leaves", "moves", "turns")
-NOTHING = 0.2  # how much it counts that nothing becomes of a thing: mostly it is so
+NOTHING = 0.05  # how much it counts that nothing has changed: mostly it is so
 EARLY = {"kinds": FRAMES * sum(KINDS), "clocks": FRAMES * DIGITS * 10}
 TOLD = 2  # clocks: that of the frame in which something has changed, and that of the frame before
 LATE = {"kind": sum(KINDS), "changes": FRAMES * len(CHANGES), "clocks": TOLD * DIGITS * 10}
@@ -43,7 +43,7 @@ class Filmed:
     * digits): digits of clocks that lie on a token. `told` (clips, tokens, 2 * digits): below the clock, those of the
     two frames between which what a token shows has last changed; of its own, unless it has changed in the first only.
     `kind` (clips, tokens, 2): what stands on a token or has just left it. `changes` (clips, tokens, frames): what
-    became of that.
+    became of that, none where nothing stands.
     """
 
     HEADS: ClassVar = "clip"
@@ -62,7 +62,7 @@ def film(clips: Sequence[Clip], grid: tuple[int, int, int]) -> Filmed:
     kinds[..., 0] = len(SHAPES)
     read = torch.full((len(clips), times, height, width, FRAMES, DIGITS), IGNORED)
     told = torch.full((len(clips), times, height, width, TOLD, DIGITS), IGNORED)
-    kind, changes = kinds[..., 0, :].clone(), kinds[..., 1].clone()
+    kind, changes = kinds[..., 0, :].clone(), torch.zeros_like(kinds[..., 1])
     for at, clip in enumerate(clips):
         digits = torch.tensor([[int(c) for c in clock(time) if c.isdigit()] for time in clip.times])
         # The last of an odd number of frames counts twice.
@@ -79,8 +79,7 @@ def film(clips: Sequence[Clip], grid: tuple[int, int, int]) -> Filmed:
                 for y, x in _tokens(state or before, clip.size, height, width):
                     kind[at, pair, y, x] = _kind(actor, state or before)
                     changes[at, pair, y, x, place] = CHANGES.index(_change(before, state))
-        changed = (changes[at] > CHANGES.index("none")) & (told[at, ..., 0, :1] != IGNORED)
-        first, second = changed.unbind(-1)
+        first, second = (changes[at] != CHANGES.index("none")).unbind(-1)
         told[at, 1:, :, :, 0] = torch.where(first[1:, ..., None], digits[:-1, None, None, 1], told[at, 1:, :, :, 0])
         told[at, :, :, :, 1] = torch.where((first & ~second)[..., None], digits[:, None, None, 0], told[at, :, :, :, 1])
     return Filmed(*(part.flatten(1, 3) for part in (kinds, read.flatten(-2), told.flatten(-2), kind, changes)))
@@ -137,11 +136,15 @@ class ClipHeads(nn.Module):
         early, late = split(self.early(scaled(seen)), EARLY), split(self.late(scaled(state)), LATE)
         kinds = kind_mistakes(early["kinds"].unflatten(-1, (FRAMES, -1)).flatten(1, 2), asked.kinds.flatten(1, 2))
         changes = torch.ones(len(CHANGES))
-        changes[0] = NOTHING
+        changes[CHANGES.index("none")] = NOTHING
+        # Few tokens show a change, but of those the clocks are told.
+        changed = (asked.changes != CHANGES.index("none")).any(-1, keepdim=True)
+        here, elsewhere = (asked.told.where(which, IGNORED) for which in (changed, ~changed))
         return (
             kinds
             + mistakes(early["clocks"], asked.read)
             + kind_mistakes(late["kind"], asked.kind)
             + mistakes(late["changes"], asked.changes, changes)
-            + mistakes(late["clocks"], asked.told)
+            + mistakes(late["clocks"], here)
+            + mistakes(late["clocks"], elsewhere)
         )

@@ -36,8 +36,10 @@ def test_what_became_of_a_thing_is_asked_where_it_stands_or_stood() -> None:
     states = [None, ("red", LOW), ("blue", LOW), None, None, ("red", TOP), ("red", LOW), ("red", LOW)]
     filmed, grid = _filmed(states, [place / 2 for place in range(8)])
     changes = filmed.changes.view(*grid, FRAMES)
-    asked = [[CHANGES[change] if change >= 0 else None for change in pair] for pair in changes[:, 3, 3].tolist()]
-    assert asked == [[None, "appears"], ["turns", "leaves"], [None, None], ["moves", "none"]]
+    asked = [[CHANGES[change] for change in pair] for pair in changes[:, 3, 3].tolist()]
+    assert asked == [["none", "appears"], ["turns", "leaves"], ["none", "none"], ["moves", "none"]]
+    # Where nothing stands, nothing changes.
+    assert not changes[:, :, 1].any()
     # Gone, it is still known where it was.
     assert filmed.kind.view(*grid, 2)[1, 3, 3, 0] == SHAPES.index("star")
 

@@ -113,6 +113,36 @@ def draw_look(random: Random, width: int, height: int, frames: int) -> tuple[Cli
     return look, _film(look, backdrop, strip)
 
 
+def draw_restless(random: Random, width: int, height: int, frames: int) -> tuple[Clip, list[Image.Image]]:
+    """A clip in which all things come, go and change their colour again and again, at any times.
+
+    What a thing was in the frame before cannot be told from what it mostly is.
+    """
+    strip = strip_height(width, height)
+    backdrop = draw_backdrop(random, width, height)
+    stage = backdrop.crop((0, strip, width, height))
+    ground, chance = np.asarray(stage, dtype=np.float32), random.choice([0.15, 0.3, 0.5])
+    things = {thing.shape: thing for thing in draw_scene(random, *stage.size, 5, backdrop=stage).things}
+    actors = []
+    for thing in things.values():
+        colors = [color for color in COLORS if stands_out(color, ground, thing.box)]
+        states = [_any_state(random, colors, thing.box)]
+        while len(states) < frames:
+            states.append(_any_state(random, colors, thing.box) if random.random() < chance else states[-1])
+        actors.append(Actor(thing.shape, thing.shape, states))
+    clip = Clip(actors, _any_times(random, frames), (width, height))
+    return clip, _film(clip, backdrop, strip)
+
+
+def _any_state(random: Random, colors: list[str], box: Box) -> tuple[str, Box] | None:
+    return (random.choice(colors), box) if colors and random.random() < 0.6 else None
+
+
+def _any_times(random: Random, frames: int) -> list[float]:
+    most = 100 * random.choice([60, 600, 3600, 36_000, 360_000])
+    return [random.randrange(most) / 100 for _ in range(frames)]
+
+
 def draw_clocks(
     random: Random, width: int, height: int, frames: int, *, side: int, lines: int
 ) -> tuple[Clip, list[Image.Image]]:
@@ -120,8 +150,7 @@ def draw_clocks(
 
     The frames, of width x height, are made `side` x `side` pixels large, of which the upper `lines` are kept.
     """
-    most = 100 * random.choice([60, 600, 3600, 36_000, 360_000])
-    clip = Clip([], [random.randrange(most) / 100 for _ in range(frames)], (width, height))
+    clip = Clip([], _any_times(random, frames), (width, height))
     film = _film(clip, draw_backdrop(random, width, height), 0)
     return clip, [frame.resize((side, side), Image.Resampling.BICUBIC).crop((0, 0, side, lines)) for frame in film]
 

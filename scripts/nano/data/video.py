@@ -23,7 +23,7 @@ from PIL.Image import Image
 
 from data import Question, Sample
 from data.ask import article, count_of
-from data.clip import Actor, Clip, Span, draw_clip, draw_clocks, draw_look
+from data.clip import Actor, Clip, Span, draw_clip, draw_clocks, draw_look, draw_restless
 from data.scenes import COLORS, SHAPES
 from ernie_cli.messages import Video
 
@@ -45,6 +45,12 @@ def look_sample(random: Random, width: int, height: int, frames: int, questions:
     """A part of a clip as `draw_look` makes it, and up to `questions` different questions about it."""
     clip, film = draw_look(random, width, height, frames)
     return _sample(random, clip, film, questions)
+
+
+def restless_sample(random: Random, width: int, height: int, frames: int) -> Sample:
+    """A clip as `draw_restless` makes it, about which nothing is asked."""
+    clip, film = draw_restless(random, width, height, frames)
+    return Sample(Video(film, clip.times), [], clip=clip)
 
 
 def clocks_sample(random: Random, width: int, height: int, frames: int, *, side: int, lines: int) -> Sample:
