@@ -16,7 +16,7 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.distributed as dist
@@ -42,6 +42,16 @@ WARMUP = 50
 SHOWN = {Asked.HEADS: 0.08, Filmed.HEADS: 0.2}
 RANK, WORLD = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))  # set by torchrun
 BALANCE = 1e-3  # how fast the routers' bias follows the load (DeepSeek-V3, auxiliary-loss-free balancing)
+
+
+class Looked(NamedTuple):
+    """What the model makes of a batch: a medium's tokens as the eyes hand them on and as layer `LAYER` does, both
+    (rows, tokens, hidden); all tokens' last states; and each sparse layer's expert loads."""
+
+    seen: Tensor
+    state: Tensor
+    hidden: Tensor
+    loads: list[Tensor]
 
 
 class Trainer:
@@ -95,8 +105,8 @@ class Trainer:
         torch.save(state, self.folder / "state.part")
         (self.folder / "state.part").replace(self.folder / "state.pt")
 
-    def losses(self, batch: Batch) -> tuple[Tensor, Tensor, list[Tensor]]:
-        """Mean loss over the learned tokens, that of what every token shows, and each sparse layer's expert loads."""
+    def look(self, batch: Batch) -> Looked:
+        """The model's way through a batch: as far as the heads if nothing is said in it."""
         loads: list[Tensor] = []
         states: list[Tensor] = []
         with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -106,7 +116,6 @@ class Trainer:
             inner = slice(vision.start + 1, vision.stop - 1)  # without the start and end tokens
             embeds = torch.cat([embeds[:, : inner.start], seen.to(embeds.dtype), embeds[:, inner.stop :]], dim=1)
             layers = None if batch.layout.branches else LAYER + 1
-            taught = batch.targets != -100
             hidden = read(
                 self.model,
                 embeds,
@@ -115,14 +124,21 @@ class Trainer:
                 loads=loads,
                 states=states,
                 layers=layers,
-                wanted=taught,
+                wanted=batch.targets != -100,
             )
-            shown = self.heads[batch.asked.HEADS].losses(seen, states[LAYER], batch.asked)
+        return Looked(seen, states[LAYER], hidden, loads)
+
+    def losses(self, batch: Batch) -> tuple[Tensor, Tensor, list[Tensor]]:
+        """Mean loss over the learned tokens, that of what every token shows, and each sparse layer's expert loads."""
+        looked = self.look(batch)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            shown = self.heads[batch.asked.HEADS].losses(looked.seen, looked.state, batch.asked)
             if not batch.layout.branches:
-                return torch.zeros(()), shown, loads
-            learned = padded_indices(taught)
-            said = loss(hidden.flatten(0, 1)[learned], self.model.lm_head.weight, batch.targets.flatten()[learned])
-        return said, shown, loads
+                return torch.zeros(()), shown, looked.loads
+            learned = padded_indices(batch.targets != -100)
+            hidden = looked.hidden.flatten(0, 1)[learned]
+            said = loss(hidden, self.model.lm_head.weight, batch.targets.flatten()[learned])
+        return said, shown, looked.loads
 
     def learn(self, job: str, batch: Batch, scale: float) -> tuple[float, float]:
         """One step; the learning rate is `scale` times the peak after the warm-up."""

@@ -1,0 +1,78 @@
+"""What the tokens of held-out clips know, of a training's state: `python scripts/nano/diagnose_clips.py`.
+
+The heads of `moments.py` are asked about parts of clips as a search looks at them: which digits of clocks lie on a
+token, what has changed, and between which two times. A token shows two frames, and what changed in the first of them
+can only be known from the token before it: the figures, each with how many were asked, are given for each.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from random import Random
+
+import torch
+from batches import collate
+from curriculum import CLIPS, FRAMES, PICTURES
+from data.video import look_sample
+from moments import CHANGES, DIGITS, EARLY, LATE, TOLD, Filmed
+from moments import FRAMES as SHOWN
+from places import IGNORED, scaled, split
+from torch import Tensor
+from train import ROOT, Trainer
+
+HELD_OUT = 10**9  # seeds from here on are never trained on
+PLACES = ("first", "second")  # frames of a token
+
+
+@torch.no_grad()
+def right(trainer: Trainer, seeds: range, frames: int) -> dict[str, list[Tensor]]:
+    """By figure, which answers are right, of clips drawn from `seeds`, each with so many frames."""
+    found: dict[str, list[Tensor]] = {}
+    for seed in seeds:
+        random = Random(HELD_OUT + seed)
+        batch = collate([look_sample(random, *random.choice(CLIPS), frames, 0)], trainer.tokenizer, PICTURES, FRAMES)
+        assert isinstance(batch.asked, Filmed)
+        looked, heads = trainer.look(batch), trainer.heads[Filmed.HEADS]
+        early, late = split(heads.early(scaled(looked.seen)), EARLY), split(heads.late(scaled(looked.state)), LATE)
+        for name, hits in _hits(early["clocks"], late, batch.asked).items():
+            found.setdefault(name, []).append(hits)
+    return found
+
+
+def _hits(clocks: Tensor, late: dict[str, Tensor], asked: Filmed) -> dict[str, Tensor]:
+    read = clocks.unflatten(-1, (SHOWN * DIGITS, 10)).argmax(-1)
+    hits = {"digits read": (read == asked.read)[asked.read != IGNORED]}
+    told = (late["clocks"].unflatten(-1, (TOLD * DIGITS, 10)).argmax(-1) == asked.told).all(-1)
+    known = (asked.told != IGNORED).all(-1)
+    changed = asked.changes != CHANGES.index("none")
+    answers = late["changes"].unflatten(-1, (SHOWN, len(CHANGES))).argmax(-1)
+    hits["both times, nothing changed"] = told[known & ~changed.any(-1)]
+    for place, name in enumerate(PLACES):
+        only = changed[..., place] & ~changed[..., 1 - place]
+        hits[f"both times, changed in the {name} frame"] = told[known & only]
+        for number, change in enumerate(CHANGES):
+            hits[f"{change}, {name} frame"] = (answers == number)[..., place][asked.changes[..., place] == number]
+    return hits
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--folder", type=Path, default=ROOT / "runs" / "nano", help="where a training saves its state")
+    parser.add_argument("--limit", type=int, default=100, help="how many clips")
+    parser.add_argument("--frames", type=int, default=16, help="of a clip")
+    options = parser.parse_args()
+    if not (options.folder / "state.pt").exists():
+        parser.error(f"{options.folder} holds no state of a training; the heads are in no checkpoint")
+    found = right(Trainer(options.folder, 0.0), range(options.limit), options.frames)
+    figures = {name: torch.cat(hits) for name, hits in found.items()}
+    print(
+        json.dumps(
+            {name: [round(h.float().mean().item(), 3), len(h)] for name, h in figures.items() if len(h)}, indent=2
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()
