@@ -140,9 +140,9 @@ class Curriculum:
         """Clips about which nothing is said: clocks alone first, in the upper rows of frames of 4 x 4 tokens."""
         own = self.own
         if learned > 60_000 and self.random.random() < 0.8:
-            size, restless = self.random.choice(CLIPS), self.random.random() < 0.7
-            whole = partial(restless_sample if restless else look_sample, own, *size, CLOCKS)
-            return (whole if restless else partial(whole, 0)), FILM // CLOCKS, (PICTURES, FRAMES)
+            size = self.random.choice(CLIPS)
+            restless, look = partial(restless_sample, own, *size, CLOCKS), partial(look_sample, own, *size, CLOCKS, 0)
+            return restless if self.random.random() < 0.7 else look, FILM // CLOCKS, (PICTURES, FRAMES)
         # The clock is in the first row of tokens; those below are to know it as well.
         rows = 1 if learned < 40_000 else 2
         size = self.random.choice([size for size in CLIPS if fit(*size[::-1], FRAMES) == (SIDE, SIDE)])

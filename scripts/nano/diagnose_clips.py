@@ -45,6 +45,8 @@ def _hits(clocks: Tensor, late: dict[str, Tensor], asked: Filmed) -> dict[str, T
     read = clocks.unflatten(-1, (SHOWN * DIGITS, 10)).argmax(-1)
     hits = {"digits read": (read == asked.read)[asked.read != IGNORED]}
     told = (late["clocks"].unflatten(-1, (TOLD * DIGITS, 10)).argmax(-1) == asked.told).all(-1)
+    before = late["before"].unflatten(-1, (DIGITS, 10)).argmax(-1) == asked.before
+    hits["digits of the time before"] = before[asked.before != IGNORED]
     known = (asked.told != IGNORED).all(-1)
     changed = asked.changes != CHANGES.index("none")
     answers = late["changes"].unflatten(-1, (SHOWN, len(CHANGES))).argmax(-1)

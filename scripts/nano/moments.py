@@ -32,7 +32,12 @@ CHANGES = ("none", "appears", "leaves", "moves", "turns")
 NOTHING = 0.05  # how much it counts that nothing has changed: mostly it is so
 EARLY = {"kinds": FRAMES * sum(KINDS), "clocks": FRAMES * DIGITS * 10}
 TOLD = 2  # clocks: that of the frame in which something has changed, and that of the frame before
-LATE = {"kind": sum(KINDS), "changes": FRAMES * len(CHANGES), "clocks": TOLD * DIGITS * 10}
+LATE = {
+    "kind": sum(KINDS),
+    "changes": FRAMES * len(CHANGES),
+    "clocks": TOLD * DIGITS * 10,
+    "before": DIGITS * 10,
+}
 
 
 @dataclass(frozen=True)
@@ -42,8 +47,9 @@ class Filmed:
     `kinds` (clips, tokens, frames, 2): the shape, `len(SHAPES)` for none, and the colour. `read` (clips, tokens, frames
     * digits): digits of clocks that lie on a token. `told` (clips, tokens, 2 * digits): below the clock, those of the
     two frames between which what a token shows has last changed; of its own, unless it has changed in the first only.
-    `kind` (clips, tokens, 2): what stands on a token or has just left it. `changes` (clips, tokens, frames): what
-    became of that, none where nothing stands.
+    `before` (clips, tokens, digits): below the clock, that of the frame before the token's two. `kind` (clips, tokens,
+    2): what stands on a token or has just left it. `changes` (clips, tokens, frames): what became of that, none where
+    nothing stands.
     """
 
     HEADS: ClassVar = "clip"
@@ -51,6 +57,7 @@ class Filmed:
     kinds: Tensor
     read: Tensor
     told: Tensor
+    before: Tensor
     kind: Tensor
     changes: Tensor
 
@@ -62,27 +69,31 @@ def film(clips: Sequence[Clip], grid: tuple[int, int, int]) -> Filmed:
     kinds[..., 0] = len(SHAPES)
     read = torch.full((len(clips), times, height, width, FRAMES, DIGITS), IGNORED)
     told = torch.full((len(clips), times, height, width, TOLD, DIGITS), IGNORED)
+    before = told[..., 0, :].clone()
     kind, changes = kinds[..., 0, :].clone(), torch.zeros_like(kinds[..., 1])
     for at, clip in enumerate(clips):
         digits = torch.tensor([[int(c) for c in clock(time) if c.isdigit()] for time in clip.times])
         # The last of an odd number of frames counts twice.
         digits = digits[[min(frame, len(digits) - 1) for frame in range(times * FRAMES)]].view(times, FRAMES, DIGITS)
         told[at, :, 1:] = digits[:, None, None]
+        before[at, 1:, 1:] = digits[:-1, None, None, 1]
         for digit, place in enumerate(_clock_places(clip.size)):
             read[at, :, 0, cell(place, width), :, digit] = digits[..., digit]
         for actor in clip.actors:
             for frame in range(times * FRAMES):
                 pair, place = divmod(frame, FRAMES)
-                state, before = _state(actor, frame), _state(actor, max(frame - 1, 0))
+                state, last = _state(actor, frame), _state(actor, max(frame - 1, 0))
                 for y, x in _tokens(state, clip.size, height, width):
                     kinds[at, pair, y, x, place] = _kind(actor, state)
-                for y, x in _tokens(state or before, clip.size, height, width):
-                    kind[at, pair, y, x] = _kind(actor, state or before)
-                    changes[at, pair, y, x, place] = CHANGES.index(_change(before, state))
+                for y, x in _tokens(state or last, clip.size, height, width):
+                    kind[at, pair, y, x] = _kind(actor, state or last)
+                    changes[at, pair, y, x, place] = CHANGES.index(_change(last, state))
+        # What changed in a token's first frame had been as it was in the second of the token before.
         first, second = (changes[at] != CHANGES.index("none")).unbind(-1)
         told[at, 1:, :, :, 0] = torch.where(first[1:, ..., None], digits[:-1, None, None, 1], told[at, 1:, :, :, 0])
         told[at, :, :, :, 1] = torch.where((first & ~second)[..., None], digits[:, None, None, 0], told[at, :, :, :, 1])
-    return Filmed(*(part.flatten(1, 3) for part in (kinds, read.flatten(-2), told.flatten(-2), kind, changes)))
+    parts = (kinds, read.flatten(-2), told.flatten(-2), before, kind, changes)
+    return Filmed(*(part.flatten(1, 3) for part in parts))
 
 
 def _state(actor: Actor, frame: int) -> State:
@@ -147,4 +158,6 @@ class ClipHeads(nn.Module):
             + mistakes(late["changes"], asked.changes, changes)
             + mistakes(late["clocks"], here)
             + mistakes(late["clocks"], elsewhere)
+            # Asked of all: what changes is too rare to teach a look at the pair before.
+            + mistakes(late["before"], asked.before)
         )

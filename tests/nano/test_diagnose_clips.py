@@ -15,17 +15,18 @@ def test_heads_that_know_all_are_all_right_and_ones_that_say_nothing_changed_mis
     clip = restless_sample(Random(3), 168, 140, 8).clip
     assert clip
     asked = film([clip], (4, 4, 4))
-    read, told = (F.one_hot(part.clamp(min=0), 10).float().flatten(2) for part in (asked.read, asked.told))
+    parts = (asked.read, asked.told, asked.before)
+    read, told, before = (F.one_hot(part.clamp(min=0), 10).float().flatten(2) for part in parts)
     changes = F.one_hot(asked.changes, len(CHANGES)).float()
     assert read.shape[-1] == FRAMES * DIGITS * 10
     assert told.shape[-1] == TOLD * DIGITS * 10
-    hits = _hits(read, {"clocks": told, "changes": changes.flatten(2)}, asked)
+    hits = _hits(read, {"clocks": told, "before": before, "changes": changes.flatten(2)}, asked)
     assert all(hit.all() for hit in hits.values())
     assert sum(len(hit) for name, hit in hits.items() if name.startswith("both times, changed")) > 0
 
     still = torch.zeros_like(changes)
     still[..., CHANGES.index("none")] = 1
-    hits = _hits(read, {"clocks": told, "changes": still.flatten(2)}, asked)
+    hits = _hits(read, {"clocks": told, "before": before, "changes": still.flatten(2)}, asked)
     named = {name: hit for name, hit in hits.items() if name.endswith("first frame") and "," in name and len(hit)}
     assert named["none, first frame"].all()
     assert not any(hit.any() for name, hit in named.items() if name.split(",")[0] in CHANGES[1:])

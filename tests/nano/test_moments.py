@@ -50,10 +50,13 @@ def test_the_digits_of_a_clock_are_asked_of_the_tokens_they_lie_on_and_of_all_be
     for frame, time in enumerate([3725.25, 3725.75, 3726.0, 3726.0]):  # the last one stands twice
         digits = [int(character) for character in clock(time) if character.isdigit()]
         assert (told[frame // 2, 1:, :, frame % 2] == torch.tensor(digits)).all()
+        if frame == 1:
+            assert (filmed.before.view(*grid, DIGITS)[1, 1:] == torch.tensor(digits)).all()
         # Each lies on one token, and they come in order.
         assert read[frame // 2, 0, :, frame % 2].max(0).values.tolist() == digits
         assert ((read[frame // 2, 0, :, frame % 2] != IGNORED).sum(0) == 1).all()
     assert (told[:, 0] == IGNORED).all()
+    assert (filmed.before.view(*grid, DIGITS)[0] == IGNORED).all()
     assert (read[:, 1:] == IGNORED).all()
 
 
