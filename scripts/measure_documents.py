@@ -22,6 +22,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent / "nano"))
 
+from data import HELD_OUT
 from data.chart import ask_chart
 from data.doc import doc_sample
 from data.plots import draw_chart
@@ -34,8 +35,6 @@ from ernie_cli.cli.chart_run import Placed, to_csv
 from ernie_cli.engines.local import LocalEngine
 from ernie_cli.runtime.checkpoint import NANO, find
 from ernie_cli.tasks.chart import Chart
-
-HELD_OUT = 10**9  # seeds from here on are never trained on
 
 
 def run(*arguments: str) -> tuple[int, str]:

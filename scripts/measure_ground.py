@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parent / "nano"))
 
+from data import HELD_OUT
 from data.backdrops import draw_backdrop
 from data.ground import coordinates, fits, ground_sample
 from data.scenes import COLORS, SCALE, SHAPES, Thing, draw_shape, draw_size, stands_out
@@ -37,7 +38,6 @@ from ernie_cli.messages import Picture
 from ernie_cli.runtime.checkpoint import NANO, find
 from ernie_cli.tasks.ground import labels_of, read
 
-HELD_OUT = 10**9  # seeds from here on are never trained on
 WIDTH, HEIGHT, SMALL = 2000, 1500, (36, 64)  # pixels: the picture, and its shapes
 _QUERY = re.compile(r"Find every (.*?)\. Answer with JSON only")
 

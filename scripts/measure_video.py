@@ -31,6 +31,7 @@ from typer.testing import CliRunner
 
 sys.path.insert(0, str(Path(__file__).parent / "nano"))
 
+from data import HELD_OUT
 from data.clip import Clip, draw_footage
 from data.scores import time_iou
 from data.video import colored, moving, visible
@@ -38,7 +39,6 @@ from data.video import colored, moving, visible
 from ernie_cli.cli import engine
 from ernie_cli.cli.app import build_app
 
-HELD_OUT = 10**9  # seeds from here on are never trained on
 FPS, LONG_FPS = 10, 5
 LONG_S, THERE_S = 600, 2.0
 SIZE = (168, 140)

@@ -15,6 +15,7 @@ from random import Random
 import torch
 from batches import collate
 from curriculum import CLIPS, FRAMES, PICTURES
+from data import HELD_OUT
 from data.video import look_sample
 from moments import CHANGES, DIGITS, EARLY, LATE, TOLD, Filmed
 from moments import FRAMES as SHOWN
@@ -22,7 +23,6 @@ from places import IGNORED, scaled, split
 from torch import Tensor
 from train import ROOT, Trainer
 
-HELD_OUT = 10**9  # seeds from here on are never trained on
 PLACES = ("first", "second")  # frames of a token
 
 

@@ -20,7 +20,7 @@ from random import Random
 from statistics import median
 from typing import Any, TypeAlias
 
-from data import Question, Sample
+from data import HELD_OUT, Question, Sample
 from data.ask import easy_vqa, scene_sample
 from data.chart import chart_sample
 from data.doc import doc_sample
@@ -43,7 +43,6 @@ from ernie_cli.tasks.fields import parse_short
 
 ROOT = Path(__file__).parents[2]
 FIGURES, PAGE = ROOT / "docs" / "nano.json", ROOT / "docs" / "nano.md"
-HELD_OUT = 10**9  # seeds from here on are never trained on
 
 
 @dataclass(frozen=True)

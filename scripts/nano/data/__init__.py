@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from data.clip import Clip
     from data.scenes import Thing
 
+HELD_OUT = 10**9  # seeds from here on are never trained on
+
 
 @dataclass(frozen=True)
 class Question:

@@ -118,13 +118,10 @@ def draw_restless(random: Random, width: int, height: int, frames: int) -> tuple
 
     What a thing was in the frame before cannot be told from what it mostly is.
     """
-    strip = strip_height(width, height)
-    backdrop = draw_backdrop(random, width, height)
-    stage = backdrop.crop((0, strip, width, height))
+    things, stage, backdrop, strip = _cast(random, width, height, 5)
     ground, chance = np.asarray(stage, dtype=np.float32), random.choice([0.15, 0.3, 0.5])
-    things = {thing.shape: thing for thing in draw_scene(random, *stage.size, 5, backdrop=stage).things}
     actors = []
-    for thing in things.values():
+    for thing in things:
         colors = [color for color in COLORS if stands_out(color, ground, thing.box)]
         states = [_any_state(random, colors, thing.box)]
         while len(states) < frames:
@@ -190,12 +187,17 @@ def draw_clip(
 
 def _stage(random: Random, width: int, height: int, times: list[float]) -> tuple[Clip, Image.Image, int]:
     """What happens, on which ground, and how high the strip for the clock is."""
+    things, stage, backdrop, strip = _cast(random, width, height, 4)
+    return Clip(_direct(random, things, stage, len(times)), times, (width, height)), backdrop, strip
+
+
+def _cast(random: Random, width: int, height: int, most: int) -> tuple[list[Thing], Image.Image, Image.Image, int]:
+    """Up to `most` things, each of another shape; the stage they stand on; the whole backdrop; its strip's height."""
     strip = strip_height(width, height)
     backdrop = draw_backdrop(random, width, height)
     stage = backdrop.crop((0, strip, width, height))
-    things = draw_scene(random, *stage.size, random.randint(1, 4), backdrop=stage).things
-    things = list({thing.shape: thing for thing in things}.values())
-    return Clip(_direct(random, things, stage, len(times)), times, (width, height)), backdrop, strip
+    things = draw_scene(random, *stage.size, random.randint(1, most), backdrop=stage).things
+    return list({thing.shape: thing for thing in things}.values()), stage, backdrop, strip
 
 
 def strip_height(width: int, height: int) -> int:
