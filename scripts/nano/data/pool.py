@@ -25,13 +25,12 @@ from random import Random
 
 from PIL import Image
 
-from data import Question, Sample
+from data import HELD_OUT, Question, Sample
 from data.chart import chart_sample
 from data.doc import doc_sample
 from ernie_cli.messages import Picture
 
 POOL = Path(__file__).parents[3] / "runs" / "pool"
-HELD_OUT = 10**9
 SAMPLES = 256  # in a shard
 STORED = 10  # questions of a sample
 SIZES = [(w, h) for w in range(224, 365, 28) for h in range(168, 309, 28) if 1.0 <= w / h <= 1.6]  # pixels
