@@ -29,7 +29,7 @@ QUESTIONS = 1
 ROWS = 32
 FILM = 256  # frames of a batch of clips
 LENGTHS = (8, 12, 16, 16, 20, 24, 32, 32)  # of clips, in frames
-CLIP_QUESTIONS = 2
+CLIP_QUESTIONS = 3
 SIDE = 4 * FACTOR  # pixels of frames
 CLOCKS = 8  # frames of a clip about which nothing is said
 CLIPS = ((140, 140), (168, 140), (168, 140), (196, 112))  # width and height of their frames
@@ -40,9 +40,12 @@ MIX = {
     "doc": 0.3,
     "places": 0.06,
     "video": 0.8,
-    "moments": 0.4,
-    "judge": 0.4,
+    "moments": 0.5,
+    "judge": 0.3,
 }
+# What else is asked about clips builds on these: first they count so many times as much.
+FIRST = {"moments": 34_000}
+EAGER = 5
 MODES = (0.9, 0.06, 0.04)
 POOL = 6  # batches that are drawn at once, to put questions of like length together
 
@@ -61,7 +64,10 @@ class Curriculum:
 
     def draw(self, learned: Mapping[str, int]) -> Draw:
         """The next batch's job, samples and pixel budgets, after `learned` pictures of each job."""
-        job = self.random.choices(list(self.mix), list(self.mix.values()))[0]
+        weights = [
+            share * (EAGER if learned.get(job, 0) < FIRST.get(job, 0) else 1) for job, share in self.mix.items()
+        ]
+        job = self.random.choices(list(self.mix), weights)[0]
         waiting = self._waiting[job]
         if not waiting:
             make, rows, budgets = self._job(job, learned.get(job, 0))
@@ -83,7 +89,7 @@ class Curriculum:
     def _job(self, job: str, learned: int) -> tuple[Callable[[], Sample], int, tuple[PixelBudget, PixelBudget]]:
         """How to draw a sample of a job, all of one size, how many make a batch, and the pixel budgets."""
         if job == "video":
-            frames = self.random.choice([8] if learned < 38_000 else [8, 16] if learned < 42_000 else LENGTHS)
+            frames = self.random.choice([8] if learned < 16_000 else [8, 16] if learned < 24_000 else LENGTHS)
             return self._video(frames), FILM // frames, (PICTURES, FRAMES)
         if job == "moments":
             return self._moments(learned)
@@ -139,12 +145,12 @@ class Curriculum:
     def _moments(self, learned: int) -> tuple[Callable[[], Sample], int, tuple[PixelBudget, PixelBudget]]:
         """Clips about which nothing is said: clocks alone first, in the upper rows of frames of 4 x 4 tokens."""
         own = self.own
-        if learned > 60_000 and self.random.random() < 0.8:
+        if learned > FIRST["moments"] and self.random.random() < 0.65:
             size = self.random.choice(CLIPS)
             restless, look = partial(restless_sample, own, *size, CLOCKS), partial(look_sample, own, *size, CLOCKS, 0)
             return restless if self.random.random() < 0.7 else look, FILM // CLOCKS, (PICTURES, FRAMES)
         # The clock is in the first row of tokens; those below are to know it as well.
-        rows = 1 if learned < 40_000 else 2
+        rows = 1 if learned < 10_000 else 2
         size = self.random.choice([size for size in CLIPS if fit(*size[::-1], FRAMES) == (SIDE, SIDE)])
         make = partial(clocks_sample, own, *size, CLOCKS, side=SIDE, lines=rows * FACTOR)
         return make, 2 * FILM // rows // CLOCKS, (PICTURES, STRIPS)

@@ -19,7 +19,7 @@ from data import HELD_OUT
 from data.video import look_sample
 from moments import CHANGES, DIGITS, EARLY, LATE, TOLD, Filmed
 from moments import FRAMES as SHOWN
-from places import IGNORED, scaled, split
+from places import IGNORED, KINDS, scaled, split
 from torch import Tensor
 from train import ROOT, Trainer
 
@@ -47,6 +47,8 @@ def _hits(clocks: Tensor, late: dict[str, Tensor], asked: Filmed) -> dict[str, T
     told = (late["clocks"].unflatten(-1, (TOLD * DIGITS, 10)).argmax(-1) == asked.told).all(-1)
     before = late["before"].unflatten(-1, (DIGITS, 10)).argmax(-1) == asked.before
     hits["digits of the time before"] = before[asked.before != IGNORED]
+    stood = torch.stack([part.argmax(-1) for part in late["stood"].split(KINDS, dim=-1)], dim=-1) == asked.stood
+    hits["things of the frame before"] = stood.all(-1)[asked.stood[..., 1] != IGNORED]
     known = (asked.told != IGNORED).all(-1)
     changed = asked.changes != CHANGES.index("none")
     answers = late["changes"].unflatten(-1, (SHOWN, len(CHANGES))).argmax(-1)

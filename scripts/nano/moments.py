@@ -37,6 +37,7 @@ LATE = {
     "changes": FRAMES * len(CHANGES),
     "clocks": TOLD * DIGITS * 10,
     "before": DIGITS * 10,
+    "stood": sum(KINDS),
 }
 
 
@@ -47,9 +48,9 @@ class Filmed:
     `kinds` (clips, tokens, frames, 2): the shape, `len(SHAPES)` for none, and the colour. `read` (clips, tokens, frames
     * digits): digits of clocks that lie on a token. `told` (clips, tokens, 2 * digits): below the clock, those of the
     two frames between which what a token shows has last changed; of its own, unless it has changed in the first only.
-    `before` (clips, tokens, digits): below the clock, that of the frame before the token's two. `kind` (clips, tokens,
-    2): what stands on a token or has just left it. `changes` (clips, tokens, frames): what became of that, none where
-    nothing stands.
+    `before` (clips, tokens, digits): below the clock, that of the frame before the token's two. `stood` (clips, tokens,
+    2): what stood on the token in that frame. `kind` (clips, tokens, 2): what stands on a token or has just left it.
+    `changes` (clips, tokens, frames): what became of that, none where nothing stands.
     """
 
     HEADS: ClassVar = "clip"
@@ -58,6 +59,7 @@ class Filmed:
     read: Tensor
     told: Tensor
     before: Tensor
+    stood: Tensor
     kind: Tensor
     changes: Tensor
 
@@ -71,6 +73,7 @@ def film(clips: Sequence[Clip], grid: tuple[int, int, int]) -> Filmed:
     told = torch.full((len(clips), times, height, width, TOLD, DIGITS), IGNORED)
     before = told[..., 0, :].clone()
     kind, changes = kinds[..., 0, :].clone(), torch.zeros_like(kinds[..., 1])
+    stood = torch.full_like(kind, IGNORED)
     for at, clip in enumerate(clips):
         digits = torch.tensor([[int(c) for c in clock(time) if c.isdigit()] for time in clip.times])
         # The last of an odd number of frames counts twice.
@@ -92,7 +95,8 @@ def film(clips: Sequence[Clip], grid: tuple[int, int, int]) -> Filmed:
         first, second = (changes[at] != CHANGES.index("none")).unbind(-1)
         told[at, 1:, :, :, 0] = torch.where(first[1:, ..., None], digits[:-1, None, None, 1], told[at, 1:, :, :, 0])
         told[at, :, :, :, 1] = torch.where((first & ~second)[..., None], digits[:, None, None, 0], told[at, :, :, :, 1])
-    parts = (kinds, read.flatten(-2), told.flatten(-2), before, kind, changes)
+    stood[:, 1:] = kinds[:, :-1, ..., 1, :]
+    parts = (kinds, read.flatten(-2), told.flatten(-2), before, stood, kind, changes)
     return Filmed(*(part.flatten(1, 3) for part in parts))
 
 
@@ -160,4 +164,5 @@ class ClipHeads(nn.Module):
             + mistakes(late["clocks"], elsewhere)
             # Asked of all: what changes is too rare to teach a look at the pair before.
             + mistakes(late["before"], asked.before)
+            + kind_mistakes(late["stood"], asked.stood)
         )

@@ -38,6 +38,8 @@ TOKENIZER = ROOT / "ernie_cli" / "nano" / "tokenizer.model"
 # By the checkpoint in the package, of each job: the curriculum goes by it.
 LEARNED = {"easy-vqa": 36_848, "ask": 48_448, "ground": 287_680, "places": 106_752, "judge": 73_984}
 WARMUP = 50
+# New heads know nothing, and what they ask for would undo what has been learned: so many steps, they learn alone.
+ALONE = 150
 # How much what every token shows counts beside what is said: clips are mostly a matter of reading clocks.
 SHOWN = {Asked.HEADS: 0.08, Filmed.HEADS: 0.2}
 RANK, WORLD = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))  # set by torchrun
@@ -63,12 +65,13 @@ class Trainer:
         self.model = new_model(self.tokenizer.control)
         hidden = self.model.config.text_config.hidden_size
         self.heads = nn.ModuleDict({Asked.HEADS: Heads(hidden), Filmed.HEADS: ClipHeads(hidden)})
-        self.step = 0
+        self.step = self.alone = 0
         self.learned: Counter[str] = Counter()  # pictures of each job
         begun = (folder / "state.pt").exists()
         if not begun and not fresh:
             self.model.load_state_dict(load(find(NANO), "cpu").native.state_dict())
             self.learned.update(LEARNED)
+            self.alone = ALONE
         matrices, rest = [], []
         for name, weight in [*self.model.named_parameters(), *self.heads.named_parameters("heads")]:
             if not weight.requires_grad:
@@ -132,7 +135,10 @@ class Trainer:
         """Mean loss over the learned tokens, that of what every token shows, and each sparse layer's expert loads."""
         looked = self.look(batch)
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            shown = self.heads[batch.asked.HEADS].losses(looked.seen, looked.state, batch.asked)
+            states = (looked.seen, looked.state)
+            if self.step < self.alone:
+                states = (looked.seen.detach(), looked.state.detach())
+            shown = self.heads[batch.asked.HEADS].losses(*states, batch.asked)
             if not batch.layout.branches:
                 return torch.zeros(()), shown, looked.loads
             learned = padded_indices(batch.targets != -100)

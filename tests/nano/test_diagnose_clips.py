@@ -8,6 +8,7 @@ import torch
 from data.video import restless_sample
 from diagnose_clips import _hits
 from moments import CHANGES, DIGITS, FRAMES, TOLD, film
+from places import KINDS
 from torch.nn import functional as F
 
 
@@ -17,16 +18,19 @@ def test_heads_that_know_all_are_all_right_and_ones_that_say_nothing_changed_mis
     asked = film([clip], (4, 4, 4))
     parts = (asked.read, asked.told, asked.before)
     read, told, before = (F.one_hot(part.clamp(min=0), 10).float().flatten(2) for part in parts)
+    kinds = [F.one_hot(asked.stood[..., at].clamp(min=0), count) for at, count in enumerate(KINDS)]
+    stood = torch.cat(kinds, dim=-1).float()
     changes = F.one_hot(asked.changes, len(CHANGES)).float()
     assert read.shape[-1] == FRAMES * DIGITS * 10
     assert told.shape[-1] == TOLD * DIGITS * 10
-    hits = _hits(read, {"clocks": told, "before": before, "changes": changes.flatten(2)}, asked)
+    late = {"clocks": told, "before": before, "stood": stood}
+    hits = _hits(read, {**late, "changes": changes.flatten(2)}, asked)
     assert all(hit.all() for hit in hits.values())
     assert sum(len(hit) for name, hit in hits.items() if name.startswith("both times, changed")) > 0
 
     still = torch.zeros_like(changes)
     still[..., CHANGES.index("none")] = 1
-    hits = _hits(read, {"clocks": told, "before": before, "changes": still.flatten(2)}, asked)
+    hits = _hits(read, {**late, "changes": still.flatten(2)}, asked)
     named = {name: hit for name, hit in hits.items() if name.endswith("first frame") and "," in name and len(hit)}
     assert named["none, first frame"].all()
     assert not any(hit.any() for name, hit in named.items() if name.split(",")[0] in CHANGES[1:])

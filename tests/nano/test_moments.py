@@ -30,6 +30,9 @@ def test_what_stands_on_a_token_is_asked_for_each_of_its_two_frames() -> None:
     nothing = [len(SHAPES), IGNORED]
     assert corner.tolist() == [[nothing, [star, red]], [[star, blue], nothing]]
     assert (filmed.kinds.view(*grid, FRAMES, 2)[:, :2, :, :, 0] == len(SHAPES)).all()
+    # And what stood there before these two.
+    assert filmed.stood.view(*grid, 2)[:, 3, 3].tolist() == [[IGNORED, IGNORED], [star, red]]
+    assert filmed.stood.view(*grid, 2)[1, 0, 0].tolist() == nothing
 
 
 def test_what_became_of_a_thing_is_asked_where_it_stands_or_stood() -> None:
