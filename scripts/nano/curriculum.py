@@ -47,6 +47,7 @@ MIX = {
 FIRST = {"moments": 34_000}
 EAGER = 5
 MODES = (0.9, 0.06, 0.04)
+SILENT = ("moments", "places")  # nothing is said in these
 POOL = 6  # batches that are drawn at once, to put questions of like length together
 
 
@@ -72,8 +73,9 @@ class Curriculum:
         if not waiting:
             make, rows, budgets = self._job(job, learned.get(job, 0))
             # A row is as long as the longest of its batch: like goes with like.
-            drawn = sorted((self._with_modes(make()) for _ in range(POOL * rows)), key=_length)
-            waiting += [(job, drawn[at : at + rows], budgets) for at in range(0, POOL * rows, rows)]
+            batches = 1 if job in SILENT else POOL
+            drawn = sorted((self._with_modes(make()) for _ in range(batches * rows)), key=_length)
+            waiting += [(job, drawn[at : at + rows], budgets) for at in range(0, batches * rows, rows)]
             self.random.shuffle(waiting)
         return waiting.pop()
 
@@ -145,7 +147,7 @@ class Curriculum:
     def _moments(self, learned: int) -> tuple[Callable[[], Sample], int, tuple[PixelBudget, PixelBudget]]:
         """Clips about which nothing is said: clocks alone first, in the upper rows of frames of 4 x 4 tokens."""
         own = self.own
-        if learned > FIRST["moments"] and self.random.random() < 0.65:
+        if learned > FIRST["moments"] and self.random.random() < 0.6:
             size = self.random.choice(CLIPS)
             restless, look = partial(restless_sample, own, *size, CLOCKS), partial(look_sample, own, *size, CLOCKS, 0)
             return restless if self.random.random() < 0.7 else look, FILM // CLOCKS, (PICTURES, FRAMES)

@@ -43,6 +43,8 @@ ALONE = 150
 # How much what every token shows counts beside what is said: clips are mostly a matter of reading clocks.
 SHOWN = {Asked.HEADS: 0.08, Filmed.HEADS: 0.2}
 RANK, WORLD = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))  # set by torchrun
+# Of matrices. With a tenth of it, they grew until gradients grew tenfold with every layer, and all was lost at once.
+DECAY = 0.1
 BALANCE = 1e-3  # how fast the routers' bias follows the load (DeepSeek-V3, auxiliary-loss-free balancing)
 
 
@@ -79,7 +81,7 @@ class Trainer:
             inner = weight.ndim == 2 and not any(part in name for part in ("embed_tokens", "lm_head", "heads"))
             (matrices if inner else rest).append(weight)
         self.optimizers: list[torch.optim.Optimizer] = [
-            torch.optim.Muon(matrices, lr=peak, weight_decay=0.02, adjust_lr_fn="match_rms_adamw"),
+            torch.optim.Muon(matrices, lr=peak, weight_decay=DECAY, adjust_lr_fn="match_rms_adamw"),
             torch.optim.AdamW(rest, lr=peak, betas=(0.9, 0.98), weight_decay=0.01),
         ]
         if begun:
@@ -90,7 +92,10 @@ class Trainer:
         self.model.load_state_dict(state["model"])
         self.heads.load_state_dict(state["heads"])
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+            decays = [group["weight_decay"] for group in optimizer.param_groups]
             optimizer.load_state_dict(saved)
+            for group, decay in zip(optimizer.param_groups, decays, strict=True):
+                group["weight_decay"] = decay
         self.step, self.learned = state["step"], Counter(state["learned"])
 
     def save(self) -> None:
@@ -146,8 +151,11 @@ class Trainer:
             said = loss(hidden, self.model.lm_head.weight, batch.targets.flatten()[learned])
         return said, shown, looked.loads
 
-    def learn(self, job: str, batch: Batch, scale: float) -> tuple[float, float]:
-        """One step; the learning rate is `scale` times the peak after the warm-up."""
+    def learn(self, job: str, batch: Batch, scale: float) -> tuple[float, float, float]:
+        """One step; the learning rate is `scale` times the peak after the warm-up.
+
+        Gives both losses and the gradient's norm before it is clipped.
+        """
         rate = self.peak * scale * min(1.0, (self.step + 1) / WARMUP)
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
@@ -155,14 +163,14 @@ class Trainer:
         said, shown, loads = self.losses(batch)
         (said + SHOWN[batch.asked.HEADS] * shown).backward()
         loads = self._share(loads)
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         for optimizer in self.optimizers:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
         self._balance(loads, said=batch.layout.branches > 0)
         self.step += 1
         self.learned[job] += len(batch.ids) * WORLD
-        return said.item(), shown.item()
+        return said.item(), shown.item(), norm.item()
 
     def _share(self, loads: list[Tensor]) -> list[Tensor]:
         """Makes gradients and loads the means over all processes."""
@@ -250,7 +258,8 @@ def train(trainer: Trainer, curriculum: Curriculum, options: argparse.Namespace)
         job, samples, budgets = curriculum.draw(trainer.learned)
         batch = collate(samples, trainer.tokenizer, *budgets)
         left = (options.minutes - spent) / options.decay_minutes if options.decay_minutes else 1.0
-        for name, value in zip((job, f"{job}, shown"), trainer.learn(job, batch, min(1.0, left)), strict=True):
+        names = (job, f"{job}, shown", f"{job}, norm")
+        for name, value in zip(names, trainer.learn(job, batch, min(1.0, left)), strict=True):
             recent.setdefault(name, []).append(value)
         if time.monotonic() - noted > 30:
             noted = time.monotonic()
