@@ -38,13 +38,9 @@ TOKENIZER = ROOT / "ernie_cli" / "nano" / "tokenizer.model"
 # By the checkpoint in the package, of each job: the curriculum goes by it.
 LEARNED = {"easy-vqa": 36_848, "ask": 48_448, "ground": 287_680, "places": 106_752, "judge": 73_984}
 WARMUP = 50
-# New heads know nothing, and what they ask for would undo what has been learned: so many steps, they learn alone.
-ALONE = 150
 # How much what every token shows counts beside what is said: clips are mostly a matter of reading clocks.
 SHOWN = {Asked.HEADS: 0.08, Filmed.HEADS: 0.2}
 RANK, WORLD = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))  # set by torchrun
-# Of matrices. With a tenth of it, they grew until gradients grew tenfold with every layer, and all was lost at once.
-DECAY = 0.1
 BALANCE = 1e-3  # how fast the routers' bias follows the load (DeepSeek-V3, auxiliary-loss-free balancing)
 
 
@@ -67,13 +63,12 @@ class Trainer:
         self.model = new_model(self.tokenizer.control)
         hidden = self.model.config.text_config.hidden_size
         self.heads = nn.ModuleDict({Asked.HEADS: Heads(hidden), Filmed.HEADS: ClipHeads(hidden)})
-        self.step = self.alone = 0
+        self.step = 0
         self.learned: Counter[str] = Counter()  # pictures of each job
         begun = (folder / "state.pt").exists()
         if not begun and not fresh:
             self.model.load_state_dict(load(find(NANO), "cpu").native.state_dict())
             self.learned.update(LEARNED)
-            self.alone = ALONE
         matrices, rest = [], []
         for name, weight in [*self.model.named_parameters(), *self.heads.named_parameters("heads")]:
             if not weight.requires_grad:
@@ -81,7 +76,7 @@ class Trainer:
             inner = weight.ndim == 2 and not any(part in name for part in ("embed_tokens", "lm_head", "heads"))
             (matrices if inner else rest).append(weight)
         self.optimizers: list[torch.optim.Optimizer] = [
-            torch.optim.Muon(matrices, lr=peak, weight_decay=DECAY, adjust_lr_fn="match_rms_adamw"),
+            torch.optim.Muon(matrices, lr=peak, weight_decay=0.02, adjust_lr_fn="match_rms_adamw"),
             torch.optim.AdamW(rest, lr=peak, betas=(0.9, 0.98), weight_decay=0.01),
         ]
         if begun:
@@ -92,10 +87,7 @@ class Trainer:
         self.model.load_state_dict(state["model"])
         self.heads.load_state_dict(state["heads"])
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
-            decays = [group["weight_decay"] for group in optimizer.param_groups]
             optimizer.load_state_dict(saved)
-            for group, decay in zip(optimizer.param_groups, decays, strict=True):
-                group["weight_decay"] = decay
         self.step, self.learned = state["step"], Counter(state["learned"])
 
     def save(self) -> None:
@@ -140,10 +132,7 @@ class Trainer:
         """Mean loss over the learned tokens, that of what every token shows, and each sparse layer's expert loads."""
         looked = self.look(batch)
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            states = (looked.seen, looked.state)
-            if self.step < self.alone:
-                states = (looked.seen.detach(), looked.state.detach())
-            shown = self.heads[batch.asked.HEADS].losses(*states, batch.asked)
+            shown = self.heads[batch.asked.HEADS].losses(looked.seen, looked.state, batch.asked)
             if not batch.layout.branches:
                 return torch.zeros(()), shown, looked.loads
             learned = padded_indices(batch.targets != -100)
