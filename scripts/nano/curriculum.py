@@ -65,9 +65,7 @@ class Curriculum:
 
     def draw(self, learned: Mapping[str, int]) -> Draw:
         """The next batch's job, samples and pixel budgets, after `learned` pictures of each job."""
-        weights = [
-            share * (EAGER if learned.get(job, 0) < FIRST.get(job, 0) else 1) for job, share in self.mix.items()
-        ]
+        weights = [share * (EAGER if learned.get(job, 0) < FIRST.get(job, 0) else 1) for job, share in self.mix.items()]
         job = self.random.choices(list(self.mix), weights)[0]
         waiting = self._waiting[job]
         if not waiting:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from random import Random
 
 import pytest
@@ -11,6 +12,7 @@ from PIL import Image
 from ernie_cli.engines import Options
 from ernie_cli.engines.local import LocalEngine
 from ernie_cli.messages import Picture, Video, user
+from ernie_cli.runtime.checkpoint import NANO, find
 from ernie_cli.runtime.loading import load
 
 
@@ -61,3 +63,9 @@ def test_scenes_come_out_the_same_for_the_same_seed() -> None:
     assert isinstance(first.medium.image, Image.Image)
     assert first.medium.image.tobytes() == second.medium.image.tobytes()
     assert first.questions != other.questions
+
+
+def test_a_training_goes_on_with_the_very_shape_of_the_checkpoint_in_the_package() -> None:
+    from network import CONFIG
+
+    assert json.loads((find(NANO).folder / "config.json").read_text()) == CONFIG
