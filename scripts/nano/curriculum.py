@@ -27,7 +27,8 @@ STRIPS = PixelBudget(FACTOR**2, 124 * 124)  # of frames, as they are
 # Seeing is what takes long, so a batch has many pictures with one question each rather than few with several.
 QUESTIONS = 1
 ROWS = 32
-FILM = 256  # frames of a batch of clips
+FILM = 256  # frames of a batch of clips about which nothing is said
+TOLD = 128  # frames of one about which something is: words take longer than frames
 LENGTHS = (8, 12, 16, 16, 20, 24, 32, 32)  # of clips, in frames
 CLIP_QUESTIONS = 3
 SIDE = 4 * FACTOR  # pixels of frames
@@ -36,16 +37,16 @@ CLIPS = ((140, 140), (168, 140), (168, 140), (196, 112))  # width and height of 
 MIX = {
     "easy-vqa": 0.03,
     "ask": 0.1,
-    "ground": 0.6,
+    "ground": 0.5,
     "doc": 0.3,
     "places": 0.06,
-    "video": 0.8,
-    "moments": 0.5,
-    "judge": 0.3,
+    "video": 0.6,
+    "moments": 0.8,
+    "judge": 0.2,
 }
 # What else is asked about clips builds on these: first they count so many times as much.
 FIRST = {"moments": 34_000}
-EAGER = 5
+EAGER = 2
 MODES = (0.9, 0.06, 0.04)
 SILENT = ("moments", "places")  # nothing is said in these
 POOL = 6  # batches that are drawn at once, to put questions of like length together
@@ -63,9 +64,13 @@ class Curriculum:
         self.mix = {job: MIX[job] for job in jobs}
         self._waiting: dict[str, list[Draw]] = {job: [] for job in jobs}
 
-    def draw(self, learned: Mapping[str, int]) -> Draw:
-        """The next batch's job, samples and pixel budgets, after `learned` pictures of each job."""
-        weights = [share * (EAGER if learned.get(job, 0) < FIRST.get(job, 0) else 1) for job, share in self.mix.items()]
+    def draw(self, learned: Mapping[str, int], *, eager: bool = True) -> Draw:
+        """The next batch's job, samples and pixel budgets, after `learned` pictures of each job.
+
+        Unless `eager`, none counts more than its share.
+        """
+        first = [job for job in self.mix if eager and learned.get(job, 0) < FIRST.get(job, 0)]
+        weights = [share * (EAGER if job in first else 1) for job, share in self.mix.items()]
         job = self.random.choices(list(self.mix), weights)[0]
         waiting = self._waiting[job]
         if not waiting:
@@ -89,8 +94,8 @@ class Curriculum:
     def _job(self, job: str, learned: int) -> tuple[Callable[[], Sample], int, tuple[PixelBudget, PixelBudget]]:
         """How to draw a sample of a job, all of one size, how many make a batch, and the pixel budgets."""
         if job == "video":
-            frames = self.random.choice([8] if learned < 16_000 else [8, 16] if learned < 24_000 else LENGTHS)
-            return self._video(frames), FILM // frames, (PICTURES, FRAMES)
+            frames = self.random.choice([8] if learned < 6_000 else [8, 16] if learned < 10_000 else LENGTHS)
+            return self._video(frames), TOLD // frames, (PICTURES, FRAMES)
         if job == "moments":
             return self._moments(learned)
         if job == "judge":
@@ -147,8 +152,9 @@ class Curriculum:
         own = self.own
         if learned > FIRST["moments"] and self.random.random() < 0.6:
             size = self.random.choice(CLIPS)
-            restless, look = partial(restless_sample, own, *size, CLOCKS), partial(look_sample, own, *size, CLOCKS, 0)
-            return restless if self.random.random() < 0.7 else look, FILM // CLOCKS, (PICTURES, FRAMES)
+            frames = self.random.choice([CLOCKS, 2 * CLOCKS])
+            restless, look = partial(restless_sample, own, *size, frames), partial(look_sample, own, *size, frames, 0)
+            return restless if self.random.random() < 0.7 else look, FILM // frames, (PICTURES, FRAMES)
         # The clock is in the first row of tokens; those below are to know it as well.
         rows = 1 if learned < 10_000 else 2
         size = self.random.choice([size for size in CLIPS if fit(*size[::-1], FRAMES) == (SIDE, SIDE)])

@@ -18,10 +18,11 @@ from data.clip import Actor, Box, Clip, Span, strip_height
 from data.fonts import CLOCK_FONT, font_file
 from data.scenes import COLORS, SHAPES
 from PIL import ImageFont
-from places import IGNORED, KINDS, cell, kind_mistakes, mistakes, scaled, split
+from places import IGNORED, KINDS, OFFSETS, REACH, STEP, cell, kind_mistakes, mistakes, scaled, split
 from torch import Tensor, nn
 
 from ernie_cli.media.clock import SHARE
+from ernie_cli.runtime.vision import FACTOR
 from ernie_cli.times import clock
 
 State: TypeAlias = tuple[str, Box] | None  # of a thing in a frame: its colour and where it stands, if it is there
@@ -30,7 +31,13 @@ FRAMES = 2  # of a token
 DIGITS = 8  # HHMMSSss
 CHANGES = ("none", "appears", "leaves", "moves", "turns")
 NOTHING = 0.05  # how much it counts that nothing has changed: mostly it is so
-EARLY = {"kinds": FRAMES * sum(KINDS), "clocks": FRAMES * DIGITS * 10}
+EARLY = {
+    "kinds": FRAMES * sum(KINDS),
+    "clocks": FRAMES * DIGITS * 10,
+    "middles": FRAMES * 2 * OFFSETS,
+    "second": len(CHANGES),
+}
+EYES = 4  # how much more it counts what is asked right behind the eyes: of clips they learn from nothing else
 TOLD = 2  # clocks: that of the frame in which something has changed, and that of the frame before
 LATE = {
     "kind": sum(KINDS),
@@ -50,7 +57,8 @@ class Filmed:
     two frames between which what a token shows has last changed; of its own, unless it has changed in the first only.
     `before` (clips, tokens, digits): below the clock, that of the frame before the token's two. `stood` (clips, tokens,
     2): what stood on the token in that frame. `kind` (clips, tokens, 2): what stands on a token or has just left it.
-    `changes` (clips, tokens, frames): what became of that, none where nothing stands.
+    `changes` (clips, tokens, frames): what became of that, none where nothing stands. `middles` (clips, tokens,
+    frames * 2): how far right and down of the token's middle that of the thing on it is, in `STEP` pixels.
     """
 
     HEADS: ClassVar = "clip"
@@ -62,6 +70,7 @@ class Filmed:
     stood: Tensor
     kind: Tensor
     changes: Tensor
+    middles: Tensor
 
 
 def film(clips: Sequence[Clip], grid: tuple[int, int, int]) -> Filmed:
@@ -74,6 +83,7 @@ def film(clips: Sequence[Clip], grid: tuple[int, int, int]) -> Filmed:
     before = told[..., 0, :].clone()
     kind, changes = kinds[..., 0, :].clone(), torch.zeros_like(kinds[..., 1])
     stood = torch.full_like(kind, IGNORED)
+    middles = torch.full_like(kinds, IGNORED)
     for at, clip in enumerate(clips):
         digits = torch.tensor([[int(c) for c in clock(time) if c.isdigit()] for time in clip.times])
         # The last of an odd number of frames counts twice.
@@ -88,6 +98,7 @@ def film(clips: Sequence[Clip], grid: tuple[int, int, int]) -> Filmed:
                 state, last = _state(actor, frame), _state(actor, max(frame - 1, 0))
                 for y, x in _tokens(state, clip.size, height, width):
                     kinds[at, pair, y, x, place] = _kind(actor, state)
+                    middles[at, pair, y, x, place] = _middle(state, clip.size, (height, width), (y, x))
                 for y, x in _tokens(state or last, clip.size, height, width):
                     kind[at, pair, y, x] = _kind(actor, state or last)
                     changes[at, pair, y, x, place] = CHANGES.index(_change(last, state))
@@ -96,7 +107,7 @@ def film(clips: Sequence[Clip], grid: tuple[int, int, int]) -> Filmed:
         told[at, 1:, :, :, 0] = torch.where(first[1:, ..., None], digits[:-1, None, None, 1], told[at, 1:, :, :, 0])
         told[at, :, :, :, 1] = torch.where((first & ~second)[..., None], digits[:, None, None, 0], told[at, :, :, :, 1])
     stood[:, 1:] = kinds[:, :-1, ..., 1, :]
-    parts = (kinds, read.flatten(-2), told.flatten(-2), before, stood, kind, changes)
+    parts = (kinds, read.flatten(-2), told.flatten(-2), before, stood, kind, changes, middles.flatten(-2))
     return Filmed(*(part.flatten(1, 3) for part in parts))
 
 
@@ -119,12 +130,25 @@ def _tokens(state: State, size: tuple[int, int], height: int, width: int) -> lis
     """Rows and columns of the tokens whose middles a thing covers, or of that in which its own middle lies."""
     if state is None:
         return []
-    left, top, right, bottom = state[1]
-    strip = strip_height(*size) / size[1]
-    top, bottom = strip + top * (1 - strip), strip + bottom * (1 - strip)
+    left, top, right, bottom = _in_frame(state[1], size)
     rows = [y for y in range(height) if top < (y + 0.5) / height < bottom] or [cell((top + bottom) / 2, height)]
     columns = [x for x in range(width) if left < (x + 0.5) / width < right] or [cell((left + right) / 2, width)]
     return [(y, x) for y in rows for x in columns]
+
+
+def _in_frame(box: Box, size: tuple[int, int]) -> Box:
+    """A box on the stage as one in the frame, both in fractions."""
+    strip = strip_height(*size) / size[1]
+    return box[0], strip + box[1] * (1 - strip), box[2], strip + box[3] * (1 - strip)
+
+
+def _middle(state: State, size: tuple[int, int], tokens: tuple[int, int], place: tuple[int, int]) -> Tensor:
+    """How far a thing's middle is from that of the token at a place (y, x) of so many tokens (height, width)."""
+    assert state
+    left, top, right, bottom = _in_frame(state[1], size)
+    (height, width), (y, x) = tokens, place
+    away = torch.tensor([(left + right) / 2 * width - x - 0.5, (top + bottom) / 2 * height - y - 0.5]) * FACTOR
+    return ((away + REACH) / STEP).round().long().clamp(0, OFFSETS - 1)
 
 
 def _clock_places(size: tuple[int, int]) -> list[float]:
@@ -155,9 +179,14 @@ class ClipHeads(nn.Module):
         # Few tokens show a change, but of those the clocks are told.
         changed = (asked.changes != CHANGES.index("none")).any(-1, keepdim=True)
         here, elsewhere = (asked.told.where(which, IGNORED) for which in (changed, ~changed))
-        return (
+        of_eyes = (
             kinds
             + mistakes(early["clocks"], asked.read)
+            + mistakes(early["middles"], asked.middles)
+            + mistakes(early["second"], asked.changes[..., 1:], changes)
+        )
+        return (
+            EYES * of_eyes
             + kind_mistakes(late["kind"], asked.kind)
             + mistakes(late["changes"], asked.changes, changes)
             + mistakes(late["clocks"], here)

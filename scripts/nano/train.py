@@ -38,9 +38,17 @@ TOKENIZER = ROOT / "ernie_cli" / "nano" / "tokenizer.model"
 # By the checkpoint in the package, of each job: the curriculum goes by it.
 LEARNED = {"easy-vqa": 36_848, "ask": 48_448, "ground": 287_680, "places": 106_752, "judge": 73_984}
 WARMUP = 50
-# How much what every token shows counts beside what is said: clips are mostly a matter of reading clocks.
+# How much what every token shows counts beside what is said: clips are mostly a matter of reading clocks, but those about
+# which something is said are for learning to say it.
 SHOWN = {Asked.HEADS: 0.08, Filmed.HEADS: 0.2}
+BESIDE = {Asked.HEADS: 1.0, Filmed.HEADS: 0.25}
 RANK, WORLD = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))  # set by torchrun
+# Steps in which new heads learn by themselves, so many times as fast: what they want at first would shock the model.
+ALONE, FASTER = 150, 5
+CLIP = 0.3  # norm of the gradients of the eyes and of the decoder; most are longer, so that all jobs count alike
+# Experts' largest singular values, of `gate_up_proj` and of `down_proj`, fall to the last over so many steps: where they
+# have grown, they multiply gradients until a single token drowns all others.
+CAPS, CAPPED_BY, CAP_EVERY = {"gate_up_proj": (10.0, 6.0), "down_proj": (6.0, 4.0)}, 1500, 25
 BALANCE = 1e-3  # how fast the routers' bias follows the load (DeepSeek-V3, auxiliary-loss-free balancing)
 
 
@@ -70,8 +78,17 @@ class Trainer:
             self.model.load_state_dict(load(find(NANO), "cpu").native.state_dict())
             self.learned.update(LEARNED)
         matrices, rest = [], []
+        # Each expert by itself is a matrix, in the memory of the tensor that holds them all.
+        self.experts = {
+            name: (weight, [nn.Parameter(expert) for expert in weight.data])
+            for name, weight in self.model.named_parameters()
+            if name.endswith(tuple(CAPS))
+        }
         for name, weight in [*self.model.named_parameters(), *self.heads.named_parameters("heads")]:
             if not weight.requires_grad:
+                continue
+            if name in self.experts:
+                matrices += self.experts[name][1]
                 continue
             inner = weight.ndim == 2 and not any(part in name for part in ("embed_tokens", "lm_head", "heads"))
             (matrices if inner else rest).append(weight)
@@ -81,6 +98,11 @@ class Trainer:
         ]
         if begun:
             self._load()
+
+    @property
+    def alone(self) -> bool:
+        """Whether nothing but the heads learns yet."""
+        return self.step < ALONE
 
     def _load(self) -> None:
         state = torch.load(self.folder / "state.pt")
@@ -114,7 +136,9 @@ class Trainer:
             embeds = self.model.model.language_model.embed_tokens(batch.ids).bfloat16()
             vision = batch.layout.vision
             inner = slice(vision.start + 1, vision.stop - 1)  # without the start and end tokens
-            embeds = torch.cat([embeds[:, : inner.start], seen.to(embeds.dtype), embeds[:, inner.stop :]], dim=1)
+            # What clips show is taught to the eyes by heads right behind them, and by nothing that lies deeper.
+            handed = seen.detach() if isinstance(batch.asked, Filmed) else seen
+            embeds = torch.cat([embeds[:, : inner.start], handed.to(embeds.dtype), embeds[:, inner.stop :]], dim=1)
             layers = None if batch.layout.branches else LAYER + 1
             hidden = read(
                 self.model,
@@ -130,36 +154,60 @@ class Trainer:
 
     def losses(self, batch: Batch) -> tuple[Tensor, Tensor, list[Tensor]]:
         """Mean loss over the learned tokens, that of what every token shows, and each sparse layer's expert loads."""
-        looked = self.look(batch)
+        with torch.set_grad_enabled(not self.alone):
+            looked = self.look(batch)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             shown = self.heads[batch.asked.HEADS].losses(looked.seen, looked.state, batch.asked)
-            if not batch.layout.branches:
+            if self.alone or not batch.layout.branches:
                 return torch.zeros(()), shown, looked.loads
             learned = padded_indices(batch.targets != -100)
             hidden = looked.hidden.flatten(0, 1)[learned]
             said = loss(hidden, self.model.lm_head.weight, batch.targets.flatten()[learned])
         return said, shown, looked.loads
 
-    def learn(self, job: str, batch: Batch, scale: float) -> tuple[float, float, float]:
+    def learn(self, job: str, batch: Batch, scale: float) -> tuple[float, float, float, float]:
         """One step; the learning rate is `scale` times the peak after the warm-up.
 
-        Gives both losses and the gradient's norm before it is clipped.
+        Gives both losses, and the norms of the eyes' gradient and of the decoder's before each is clipped.
         """
-        rate = self.peak * scale * min(1.0, (self.step + 1) / WARMUP)
+        rate = self.peak * FASTER if self.alone else self.peak * scale * min(1.0, (self.step + 1 - ALONE) / WARMUP)
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = rate
         said, shown, loads = self.losses(batch)
-        (said + SHOWN[batch.asked.HEADS] * shown).backward()
+        heads = batch.asked.HEADS
+        (said + SHOWN[heads] * (BESIDE[heads] if batch.layout.branches else 1) * shown).backward()
         loads = self._share(loads)
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        eyes, rest = (torch.nn.utils.clip_grad_norm_(part, CLIP) for part in self._parts())
+        for weight, experts in self.experts.values():
+            for number, expert in enumerate(experts):
+                expert.grad = None if weight.grad is None else weight.grad[number]
         for optimizer in self.optimizers:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
-        self._balance(loads, said=batch.layout.branches > 0)
+        self.model.zero_grad(set_to_none=True)
+        if not self.alone and self.step % CAP_EVERY == 0:
+            self._cap()
+        if not self.alone:
+            self._balance(loads, said=batch.layout.branches > 0)
+            self.learned[job] += len(batch.ids) * WORLD
         self.step += 1
-        self.learned[job] += len(batch.ids) * WORLD
-        return said.item(), shown.item(), norm.item()
+        return said.item(), shown.item(), eyes.item(), rest.item()
+
+    def _parts(self) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+        """The weights of the eyes and those of the decoder."""
+        eyes = [*self.model.model.vision_tower.parameters(), *self.model.model.resampler_model.parameters()]
+        return eyes, [*self.model.model.language_model.parameters()]
+
+    @torch.no_grad()
+    def _cap(self) -> None:
+        """Shortens experts' largest singular values."""
+        for name, (weight, _) in self.experts.items():
+            first, last = next(caps for ending, caps in CAPS.items() if name.endswith(ending))
+            most = max(last, first + (last - first) * self.step / CAPPED_BY)
+            left, values, right = torch.linalg.svd(weight, full_matrices=False)
+            if values.max() > most:
+                weight.copy_(left * values.clamp(max=most)[:, None] @ right)
 
     def _share(self, loads: list[Tensor]) -> list[Tensor]:
         """Makes gradients and loads the means over all processes."""
@@ -217,7 +265,6 @@ def main() -> None:
     if options.export:
         trainer.export(options.export)
         return
-    compile_parts()
     if WORLD > 1:
         dist.init_process_group("gloo")
     curriculum = Curriculum(trainer.step, options.jobs.split() if options.jobs else list(MIX), RANK)
@@ -243,11 +290,15 @@ def train(trainer: Trainer, curriculum: Curriculum, options: argparse.Namespace)
     """Learns batch after batch until the time is up, saving every few minutes."""
     begun = saved = noted = time.monotonic()
     recent: dict[str, list[float]] = {}
+    compiled = False
     while (spent := _agreed(time.monotonic() - begun) / 60) < options.minutes:
-        job, samples, budgets = curriculum.draw(trainer.learned)
+        if not (trainer.alone or compiled):
+            compile_parts()
+            compiled = True
+        job, samples, budgets = curriculum.draw(trainer.learned, eager=not trainer.alone)
         batch = collate(samples, trainer.tokenizer, *budgets)
         left = (options.minutes - spent) / options.decay_minutes if options.decay_minutes else 1.0
-        names = (job, f"{job}, shown", f"{job}, norm")
+        names = (job, f"{job}, shown", f"{job}, eyes", f"{job}, norm")
         for name, value in zip(names, trainer.learn(job, batch, min(1.0, left)), strict=True):
             recent.setdefault(name, []).append(value)
         if time.monotonic() - noted > 30:
