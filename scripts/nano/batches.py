@@ -30,7 +30,7 @@ ROUND_LENGTH = 32
 class Batch:
     """`ids`, `targets` (-100: not learned) are (rows, tokens), `positions` (3, rows, tokens).
 
-    `asked` is what every token of the medium shows, where that is known.
+    `asked` is what every token of the medium shows, where that is known. `timed`: only times are to be said.
     """
 
     pixels: Tensor
@@ -40,6 +40,7 @@ class Batch:
     positions: Tensor
     layout: Layout
     asked: Asked | Filmed
+    timed: bool = False
 
 
 def prefix(sample: Sample, tokenizer: Tokenizer, patches: Patches) -> tuple[list[int], np.ndarray, int, slice]:
@@ -70,6 +71,9 @@ def branch(question: Question, tokenizer: Tokenizer) -> tuple[list[int], list[bo
     if question.mode == "judged":
         thought = tokenizer.encode([Literal(question.thought)])
         return prompt + thought, [False] * len(prompt) + _verdicts(thought, tokenizer)
+    if question.mode == "timed":
+        thought = tokenizer.encode([Literal(question.thought)])
+        return prompt + thought, [False] * len(prompt) + [tokenizer.decode([token]).isdigit() for token in thought]
     thought = [Literal(question.thought), closed] if question.mode == "open" else []
     said = tokenizer.encode([*thought, Literal(question.answer), Markup(END_OF_TURN)])
     return prompt + said, [False] * len(prompt) + [True] * len(said)
@@ -109,6 +113,7 @@ def collate(samples: list[Sample], tokenizer: Tokenizer, picture: PixelBudget, f
         everywhere[:, None].expand(-1, rows, -1),
         layout,
         _shown(samples, media[0].merged_grid),
+        any(question.mode == "timed" for question in samples[0].questions),
     )
 
 

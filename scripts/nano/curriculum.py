@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -9,7 +10,7 @@ from functools import partial
 from random import Random
 from typing import TypeAlias
 
-from data import Sample
+from data import Question, Sample
 from data.ask import easy_sample, scene_sample
 from data.clip import HOLD
 from data.doc import doc_sample
@@ -30,7 +31,7 @@ ROWS = 32
 FILM = 256  # frames of a batch of clips about which nothing is said
 TOLD = 128  # frames of one about which something is: words take longer than frames
 LENGTHS = (8, 12, 16, 16, 20, 24, 32, 32)  # of clips, in frames
-CLIP_QUESTIONS = 3
+CLIP_QUESTIONS, TIMES = 3, 5
 SIDE = 4 * FACTOR  # pixels of frames
 CLOCKS = 8  # frames of a clip about which nothing is said
 CLIPS = ((140, 140), (168, 140), (168, 140), (196, 112))  # width and height of their frames
@@ -40,8 +41,9 @@ MIX = {
     "ground": 0.5,
     "doc": 0.3,
     "places": 0.06,
-    "video": 0.6,
-    "moments": 0.8,
+    "video": 0.2,
+    "times": 1.0,
+    "moments": 0.6,
     "judge": 0.2,
 }
 # What else is asked about clips builds on these: first they count so many times as much.
@@ -84,7 +86,7 @@ class Curriculum:
 
     def _with_modes(self, sample: Sample) -> Sample:
         """Some questions without a thought, and some with one that is closed on its way."""
-        if any(question.mode == "judged" for question in sample.questions):
+        if any(question.mode in ("judged", "timed") for question in sample.questions):
             return sample
         modes = self.own.choices(["open", "closed", "cut"], MODES, k=len(sample.questions))
         return replace(
@@ -96,6 +98,9 @@ class Curriculum:
         if job == "video":
             frames = self.random.choice([8] if learned < 6_000 else [8, 16] if learned < 10_000 else LENGTHS)
             return self._video(frames), TOLD // frames, (PICTURES, FRAMES)
+        if job == "times":
+            frames = self.random.choice([8, 8, 16, 32] if learned > 20_000 else [8, 8, 16])
+            return self._times(frames), TOLD // frames, (PICTURES, FRAMES)
         if job == "moments":
             return self._moments(learned)
         if job == "judge":
@@ -147,6 +152,20 @@ class Curriculum:
 
         return make
 
+    def _times(self, frames: int) -> Callable[[], Sample]:
+        """Parts of clips, and thoughts about what happens in them, in which only the times are to be said."""
+        own, size = self.own, self.random.choice(CLIPS)
+
+        def make() -> Sample:
+            while True:
+                sample = look_sample(own, *size, frames, 3 * TIMES)
+                found = [question for question in sample.questions if question.answer.startswith("[{")]
+                if found:
+                    asked = [_timed(question) for question in found[:TIMES]]
+                    return replace(sample, questions=asked + own.choices(asked, k=TIMES - len(asked)))
+
+        return make
+
     def _moments(self, learned: int) -> tuple[Callable[[], Sample], int, tuple[PixelBudget, PixelBudget]]:
         """Clips about which nothing is said: clocks alone first, in the upper rows of frames of 4 x 4 tokens."""
         own = self.own
@@ -154,7 +173,7 @@ class Curriculum:
             size = self.random.choice(CLIPS)
             frames = self.random.choice([CLOCKS, 2 * CLOCKS])
             restless, look = partial(restless_sample, own, *size, frames), partial(look_sample, own, *size, frames, 0)
-            return restless if self.random.random() < 0.7 else look, FILM // frames, (PICTURES, FRAMES)
+            return restless if self.random.random() < 0.4 else look, FILM // frames, (PICTURES, FRAMES)
         # The clock is in the first row of tokens; those below are to know it as well.
         rows = 1 if learned < 10_000 else 2
         size = self.random.choice([size for size in CLIPS if fit(*size[::-1], FRAMES) == (SIDE, SIDE)])
@@ -174,6 +193,11 @@ class Curriculum:
             return replace(sample, questions=[chosen])
 
         return make
+
+
+def _timed(question: Question) -> Question:
+    """No more words than tell what is looked for."""
+    return replace(question, text=json.loads(question.answer)[0]["label"], mode="timed")
 
 
 def _in_tens(sample: Sample) -> Sample:

@@ -36,8 +36,8 @@ CONFIG: dict[str, Any] = {
     "max_position_embeddings": 16384,
     "rms_norm_eps": 1e-5,
     "rope_theta": 10000.0,
-    "rope_scaling": {"type": "default", "mrope_section": [1, 1, 14]},
-    "freq_allocation": 14,
+    "rope_scaling": {"type": "default", "mrope_section": [5, 5, 6]},
+    "freq_allocation": 6,
     "use_bias": False,
     "tie_word_embeddings": True,
     "moe_num_experts": [8, 8],
@@ -74,6 +74,12 @@ TOP_K: int = CONFIG["moe_k"]
 # A CPU's bfloat16 kernels are made anew for each number of rows they meet: tokens come in round numbers.
 ROUND, SLOTS = 512, 128
 LAYER_NORM_EPS: float = 1e-6
+
+
+def set_sections(sections: list[int]) -> None:
+    """From now on, nano's rotary frequencies are shared out so: to height, to width and, the slowest, to time."""
+    CONFIG["rope_scaling"]["mrope_section"] = sections
+    CONFIG["freq_allocation"] = sections[-1]
 
 
 def new_model(control: dict[str, int], seed: int = 0) -> Ernie4_5_VLMoeForConditionalGeneration:

@@ -24,7 +24,7 @@ from batches import Batch, collate
 from curriculum import MIX, Curriculum
 from memory import trim
 from moments import ClipHeads, Filmed
-from network import compile_parts, loss, new_model, padded_indices, read, see
+from network import CONFIG, compile_parts, loss, new_model, padded_indices, read, see, set_sections
 from places import LAYER, Asked, Heads
 from torch import Tensor, nn
 
@@ -38,7 +38,7 @@ TOKENIZER = ROOT / "ernie_cli" / "nano" / "tokenizer.model"
 # By the checkpoint in the package, of each job: the curriculum goes by it.
 LEARNED = {"easy-vqa": 36_848, "ask": 48_448, "ground": 287_680, "places": 106_752, "judge": 73_984}
 WARMUP = 50
-# How much what every token shows counts beside what is said: clips are mostly a matter of reading clocks, but those about
+# How much what every token shows counts beside what is said: clips are mostly a matter of reading clocks; those about
 # which something is said are for learning to say it.
 SHOWN = {Asked.HEADS: 0.08, Filmed.HEADS: 0.2}
 BESIDE = {Asked.HEADS: 1.0, Filmed.HEADS: 0.25}
@@ -46,8 +46,8 @@ RANK, WORLD = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE",
 # Steps in which new heads learn by themselves, so many times as fast: what they want at first would shock the model.
 ALONE, FASTER = 150, 5
 CLIP = 0.3  # norm of the gradients of the eyes and of the decoder; most are longer, so that all jobs count alike
-# Experts' largest singular values, of `gate_up_proj` and of `down_proj`, fall to the last over so many steps: where they
-# have grown, they multiply gradients until a single token drowns all others.
+# Experts' largest singular values, of `gate_up_proj` and of `down_proj`, fall to the last over so many steps: once
+# grown, they multiply gradients until a single token drowns all others.
 CAPS, CAPPED_BY, CAP_EVERY = {"gate_up_proj": (10.0, 6.0), "down_proj": (6.0, 4.0)}, 1500, 25
 BALANCE = 1e-3  # how fast the routers' bias follows the load (DeepSeek-V3, auxiliary-loss-free balancing)
 
@@ -68,13 +68,15 @@ class Trainer:
     def __init__(self, folder: Path, peak: float, *, fresh: bool = False) -> None:
         self.folder, self.peak = folder, peak
         self.tokenizer = Tokenizer(TOKENIZER, CONTROL)
+        saved = torch.load(folder / "state.pt") if (folder / "state.pt").exists() else None
+        if saved:
+            set_sections(saved["sections"])
         self.model = new_model(self.tokenizer.control)
         hidden = self.model.config.text_config.hidden_size
         self.heads = nn.ModuleDict({Asked.HEADS: Heads(hidden), Filmed.HEADS: ClipHeads(hidden)})
         self.step = 0
         self.learned: Counter[str] = Counter()  # pictures of each job
-        begun = (folder / "state.pt").exists()
-        if not begun and not fresh:
+        if not saved and not fresh:
             self.model.load_state_dict(load(find(NANO), "cpu").native.state_dict())
             self.learned.update(LEARNED)
         matrices, rest = [], []
@@ -96,16 +98,15 @@ class Trainer:
             torch.optim.Muon(matrices, lr=peak, weight_decay=0.02, adjust_lr_fn="match_rms_adamw"),
             torch.optim.AdamW(rest, lr=peak, betas=(0.9, 0.98), weight_decay=0.01),
         ]
-        if begun:
-            self._load()
+        if saved:
+            self._load(saved)
 
     @property
     def alone(self) -> bool:
         """Whether nothing but the heads learns yet."""
         return self.step < ALONE
 
-    def _load(self) -> None:
-        state = torch.load(self.folder / "state.pt")
+    def _load(self, state: dict[str, Any]) -> None:
         self.model.load_state_dict(state["model"])
         self.heads.load_state_dict(state["heads"])
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
@@ -123,6 +124,7 @@ class Trainer:
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "step": self.step,
             "learned": dict(self.learned),
+            "sections": CONFIG["rope_scaling"]["mrope_section"],
         }
         torch.save(state, self.folder / "state.part")
         (self.folder / "state.part").replace(self.folder / "state.pt")
@@ -132,7 +134,8 @@ class Trainer:
         loads: list[Tensor] = []
         states: list[Tensor] = []
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            seen = see(self.model, batch.pixels.bfloat16(), batch.grid)
+            with torch.set_grad_enabled(torch.is_grad_enabled() and not batch.timed):
+                seen = see(self.model, batch.pixels.bfloat16(), batch.grid)
             embeds = self.model.model.language_model.embed_tokens(batch.ids).bfloat16()
             vision = batch.layout.vision
             inner = slice(vision.start + 1, vision.stop - 1)  # without the start and end tokens
@@ -157,7 +160,10 @@ class Trainer:
         with torch.set_grad_enabled(not self.alone):
             looked = self.look(batch)
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            shown = self.heads[batch.asked.HEADS].losses(looked.seen, looked.state, batch.asked)
+            if batch.timed and not self.alone:
+                shown = torch.zeros(())
+            else:
+                shown = self.heads[batch.asked.HEADS].losses(looked.seen, looked.state, batch.asked)
             if self.alone or not batch.layout.branches:
                 return torch.zeros(()), shown, looked.loads
             learned = padded_indices(batch.targets != -100)
@@ -259,8 +265,13 @@ def main() -> None:
     parser.add_argument("--jobs", help="only these jobs, such as 'ask ground', in the proportions they have")
     parser.add_argument("--export", type=Path, help="write a checkpoint here and stop")
     parser.add_argument("--fresh", action="store_true", help="do not go on from the checkpoint in the package")
+    parser.add_argument(
+        "--sections", type=int, nargs=3, metavar="N", help="rotary frequencies of height, width and time, at first"
+    )
     options = parser.parse_args()
 
+    if options.sections:
+        set_sections(options.sections)
     trainer = Trainer(options.folder, options.peak, fresh=options.fresh)
     if options.export:
         trainer.export(options.export)

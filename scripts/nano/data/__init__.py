@@ -22,13 +22,13 @@ class Question:
     """What a user asks, the short true thought to have, and the answer to give.
 
     In the mode `closed` no thought is wanted; in `cut`, the thought is closed for the model somewhere on its way; in
-    `judged`, the thought is the model's, and only its verdicts are learned: yes and no.
+    `judged`, the thought is the model's, and only its verdicts are learned: yes and no; in `timed`, only its times.
     """
 
     text: str
     thought: str
     answer: str
-    mode: Literal["open", "closed", "cut", "judged"] = "open"
+    mode: Literal["open", "closed", "cut", "judged", "timed"] = "open"
 
 
 @dataclass(frozen=True)
