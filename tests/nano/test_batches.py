@@ -7,6 +7,7 @@ from random import Random
 
 import pytest
 from batches import branch
+from curriculum import Curriculum
 from data.ground import ground_sample, judged_sample
 
 from ernie_cli.runtime.checkpoint import NANO, find
@@ -42,6 +43,14 @@ def test_of_a_thought_about_no_picture_only_the_verdicts_are_learned(tokenizer) 
         verdicts = [part.split(",")[0].split(".")[0] for part in question.thought.split(": ")[2:-1]]
         assert _learned(question, tokenizer).split() == verdicts
         assert len(verdicts) == 6
+
+
+def test_of_times_in_a_clip_only_their_digits_are_learned_and_no_more_is_asked_than_what_happens(tokenizer) -> None:
+    for seed in range(10):
+        _, samples, _ = Curriculum(seed, ["times"]).draw({})
+        for question in samples[0].questions:
+            assert _learned(question, tokenizer) == "".join(c for c in question.thought if c.isdigit())
+            assert len(question.text.split()) < 8
 
 
 def test_verdicts_are_true_of_what_is_asked_for(tokenizer) -> None:

@@ -10,7 +10,7 @@ from data.clip import Actor, Clip, strip_height
 from data.scenes import COLORS, SHAPES
 from data.video import clocks_sample, look_sample
 from moments import CHANGES, DIGITS, FRAMES, TOLD, ClipHeads, film
-from places import IGNORED
+from places import IGNORED, REACH, STEP
 
 from ernie_cli.times import clock
 
@@ -33,6 +33,16 @@ def test_what_stands_on_a_token_is_asked_for_each_of_its_two_frames() -> None:
     # And what stood there before these two.
     assert filmed.stood.view(*grid, 2)[:, 3, 3].tolist() == [[IGNORED, IGNORED], [star, red]]
     assert filmed.stood.view(*grid, 2)[1, 0, 0].tolist() == nothing
+
+
+def test_tokens_are_asked_how_far_away_the_middle_of_a_thing_is_in_each_frame() -> None:
+    filmed, grid = _filmed([("red", LOW), ("red", TOP)], [0.0, 0.5])
+    middles = filmed.middles.view(*grid, FRAMES, 2)[0] * STEP - REACH
+    # On the stage, which lies below the clock, the middle is at 0.85 of its width and height; a token has 28 pixels.
+    strip = strip_height(*SIZE)
+    down = strip + 0.85 * (SIZE[1] - strip)
+    assert (middles[3, 3, 0] - torch.tensor([0.85 * SIZE[0] - 98, down - 98])).abs().max() <= STEP / 2
+    assert (filmed.middles.view(*grid, FRAMES, 2)[0, 3, 3, 1] == IGNORED).all()
 
 
 def test_what_became_of_a_thing_is_asked_where_it_stands_or_stood() -> None:

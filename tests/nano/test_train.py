@@ -1,0 +1,67 @@
+"""What a training does to weights: experts are matrices of their own, and none grows beyond its bound."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from curriculum import Curriculum
+from network import CONFIG
+from torch.linalg import matrix_norm
+from train import ALONE, CAPPED_BY, CAPS, Trainer
+
+
+@pytest.fixture
+def trainer(tmp_path: Path) -> Trainer:
+    return Trainer(tmp_path, 1e-3)
+
+
+def _learn(trainer: Trainer, job: str) -> None:
+    from batches import collate
+
+    _, samples, budgets = Curriculum(0, [job]).draw({})
+    trainer.learn(job, collate(samples[:4], trainer.tokenizer, *budgets), 1.0)
+
+
+def test_at_first_only_the_heads_learn(trainer: Trainer) -> None:
+    before = {name: weight.clone() for name, weight in trainer.model.named_parameters()}
+    head = trainer.heads["picture"].late.weight.clone()
+    _learn(trainer, "ground")
+    assert all(torch.equal(weight, before[name]) for name, weight in trainer.model.named_parameters())
+    assert not torch.equal(trainer.heads["picture"].late.weight, head)
+
+
+def test_then_every_expert_moves_as_a_matrix(trainer: Trainer) -> None:
+    trainer.step = ALONE + 1
+    name, (weight, experts) = next(iter(trainer.experts.items()))
+    before = weight.detach().clone()
+    assert name.endswith("gate_up_proj")
+    _learn(trainer, "ground")
+    # The optimizer holds each by itself, in the memory of the tensor they are parts of.
+    assert all(torch.equal(expert, weight[number]) for number, expert in enumerate(experts))
+    moved = weight.detach() - before
+    assert moved.abs().amax((1, 2)).min() > 0
+    # Muon goes all ways alike in which there is anything to learn.
+    values = torch.linalg.svdvals(moved)
+    assert (values[:, 0] < 2 * values[:, 4]).all()
+
+
+def test_experts_are_held_below_their_bounds(trainer: Trainer) -> None:
+    trainer.step = 2 * CAPPED_BY
+    trainer._cap()
+    for name, (weight, _) in trainer.experts.items():
+        last = CAPS[name.rpartition(".")[2]][1]
+        assert matrix_norm(weight, 2).max() <= last * 1.001
+    largest = max(matrix_norm(weight, 2).max().item() for weight, _ in trainer.experts.values())
+    assert largest > 5.9  # and no lower than that
+
+
+def test_a_training_keeps_its_rotary_sections(trainer: Trainer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(CONFIG, "freq_allocation", 14)
+    monkeypatch.setitem(CONFIG["rope_scaling"], "mrope_section", [1, 1, 14])
+    trainer.save()
+    monkeypatch.setitem(CONFIG["rope_scaling"], "mrope_section", [5, 5, 6])
+    resumed = Trainer(trainer.folder, 1e-3)
+    assert resumed.model.config.text_config.rope_parameters["mrope_section"] == [1, 1, 14]
+    assert CONFIG["freq_allocation"] == 14
