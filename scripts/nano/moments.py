@@ -2,10 +2,10 @@
 
 A token is a part of two frames that follow each other. Right behind the eyes it is asked which shape and colour stand
 on it in each, how far off their middles are and what became of them between the two, and those in the top row for the
-digits of the two clocks that lie on them. In the decoder, where a token
-knows those before it, those of a thing are asked what has become of it since the frame before, and all below the clock
-for two clocks whole: between which something became of what they show. Of the frame before their own two they are
-asked for the clock, and for what stood there. A head ends with training, and is not part of the checkpoint.
+digits of the two clocks that lie on them. In the decoder, where a token knows those before it, those of a thing are
+asked what has become of it since the frame before, and all below the clock for two clocks whole: between which
+something became of what they show. Of the frame before their own two they are asked for the clock, and for what stood
+there. A head ends with training, and is not part of the checkpoint.
 """
 
 from __future__ import annotations
