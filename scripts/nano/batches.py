@@ -6,6 +6,7 @@ for every question.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +25,8 @@ from ernie_cli.runtime.tokenizer import Literal, Markup, Tokenizer
 from ernie_cli.runtime.vision import Patches, PixelBudget, patchify_picture, patchify_video
 
 ROUND_LENGTH = 32
+# Of thoughts that are all that is said: which words are learned, by the question's mode.
+WANTED: dict[str, Callable[[str], bool]] = {"judged": ("yes", "no").__contains__, "timed": str.isdigit}
 
 
 @dataclass(frozen=True)
@@ -68,20 +71,12 @@ def branch(question: Question, tokenizer: Tokenizer) -> tuple[list[int], list[bo
         kept = " ".join(words[: len(question.text) % (len(words) + 1)])  # anywhere, but the same each time
         asked += [Literal(kept), Markup(BRIDGE if kept else ""), closed]
     prompt = tokenizer.encode(asked)
-    if question.mode == "judged":
+    if wanted := WANTED.get(question.mode):
         thought = tokenizer.encode([Literal(question.thought)])
-        return prompt + thought, [False] * len(prompt) + _verdicts(thought, tokenizer)
-    if question.mode == "timed":
-        thought = tokenizer.encode([Literal(question.thought)])
-        return prompt + thought, [False] * len(prompt) + [tokenizer.decode([token]).isdigit() for token in thought]
+        return prompt + thought, [False] * len(prompt) + [wanted(tokenizer.decode([t]).strip()) for t in thought]
     thought = [Literal(question.thought), closed] if question.mode == "open" else []
     said = tokenizer.encode([*thought, Literal(question.answer), Markup(END_OF_TURN)])
     return prompt + said, [False] * len(prompt) + [True] * len(said)
-
-
-def _verdicts(thought: list[int], tokenizer: Tokenizer) -> list[bool]:
-    """Which tokens of a thought about things say whether one is wanted."""
-    return [tokenizer.decode([token]).strip() in ("yes", "no") for token in thought]
 
 
 def collate(samples: list[Sample], tokenizer: Tokenizer, picture: PixelBudget, frame: PixelBudget) -> Batch:

@@ -10,6 +10,7 @@ from functools import partial
 from random import Random
 from typing import TypeAlias
 
+from batches import WANTED
 from data import Question, Sample
 from data.ask import easy_sample, scene_sample
 from data.clip import HOLD
@@ -29,11 +30,11 @@ STRIPS = PixelBudget(FACTOR**2, 124 * 124)  # of frames, as they are
 QUESTIONS = 1
 ROWS = 32
 FILM = 256  # frames of a batch of clips about which nothing is said
-TOLD = 128  # frames of one about which something is: words take longer than frames
+FILM_ASKED = 128  # frames of one about which something is: words take longer than frames
 LENGTHS = (8, 12, 16, 16, 20, 24, 32, 32)  # of clips, in frames
 CLIP_QUESTIONS, TIMES = 3, 5
 SIDE = 4 * FACTOR  # pixels of frames
-CLOCKS = 8  # frames of a clip about which nothing is said
+CLOCKS = 8  # frames of a clip about which nothing is said, at least
 CLIPS = ((140, 140), (168, 140), (168, 140), (196, 112))  # width and height of their frames
 MIX = {
     "easy-vqa": 0.03,
@@ -86,7 +87,7 @@ class Curriculum:
 
     def _with_modes(self, sample: Sample) -> Sample:
         """Some questions without a thought, and some with one that is closed on its way."""
-        if any(question.mode in ("judged", "timed") for question in sample.questions):
+        if any(question.mode in WANTED for question in sample.questions):
             return sample
         modes = self.own.choices(["open", "closed", "cut"], MODES, k=len(sample.questions))
         return replace(
@@ -97,10 +98,10 @@ class Curriculum:
         """How to draw a sample of a job, all of one size, how many make a batch, and the pixel budgets."""
         if job == "video":
             frames = self.random.choice([8] if learned < 6_000 else [8, 16] if learned < 10_000 else LENGTHS)
-            return self._video(frames), TOLD // frames, (PICTURES, FRAMES)
+            return self._video(frames), FILM_ASKED // frames, (PICTURES, FRAMES)
         if job == "times":
             frames = self.random.choice([8, 8, 16, 32] if learned > 20_000 else [8, 8, 16])
-            return self._times(frames), TOLD // frames, (PICTURES, FRAMES)
+            return self._times(frames), FILM_ASKED // frames, (PICTURES, FRAMES)
         if job == "moments":
             return self._moments(learned)
         if job == "judge":

@@ -190,6 +190,8 @@ _compiled: dict[Any, Any] = {}
 
 def compile_parts() -> None:
     """From now on the layers run as compiled code, which takes a minute to make and needs a C++ compiler."""
+    if _compiled:
+        return
     torch._dynamo.config.recompile_limit = 64
     for part in (_vision_block, _attention, _dense, _routed, _gated, _loss):
         _compiled[part] = torch.compile(part)

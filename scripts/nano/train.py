@@ -38,10 +38,9 @@ TOKENIZER = ROOT / "ernie_cli" / "nano" / "tokenizer.model"
 # By the checkpoint in the package, of each job: the curriculum goes by it.
 LEARNED = {"easy-vqa": 36_848, "ask": 48_448, "ground": 287_680, "places": 106_752, "judge": 73_984}
 WARMUP = 50
-# How much what every token shows counts beside what is said: clips are mostly a matter of reading clocks; those about
-# which something is said are for learning to say it.
-SHOWN = {Asked.HEADS: 0.08, Filmed.HEADS: 0.2}
-BESIDE = {Asked.HEADS: 1.0, Filmed.HEADS: 0.25}
+# How much what every token shows counts: alone, and beside what is said. Clips are mostly a matter of reading clocks;
+# those about which something is said are for learning to say it.
+SHOWN = {Asked.HEADS: (0.08, 0.08), Filmed.HEADS: (0.2, 0.05)}
 RANK, WORLD = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))  # set by torchrun
 # Steps in which new heads learn by themselves, so many times as fast: what they want at first would shock the model.
 ALONE, FASTER = 150, 5
@@ -134,8 +133,7 @@ class Trainer:
         loads: list[Tensor] = []
         states: list[Tensor] = []
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            with torch.set_grad_enabled(torch.is_grad_enabled() and not batch.timed):
-                seen = see(self.model, batch.pixels.bfloat16(), batch.grid)
+            seen = see(self.model, batch.pixels.bfloat16(), batch.grid)
             embeds = self.model.model.language_model.embed_tokens(batch.ids).bfloat16()
             vision = batch.layout.vision
             inner = slice(vision.start + 1, vision.stop - 1)  # without the start and end tokens
@@ -181,20 +179,20 @@ class Trainer:
             for group in optimizer.param_groups:
                 group["lr"] = rate
         said, shown, loads = self.losses(batch)
-        heads = batch.asked.HEADS
-        (said + SHOWN[heads] * (BESIDE[heads] if batch.layout.branches else 1) * shown).backward()
+        (said + SHOWN[batch.asked.HEADS][batch.layout.branches > 0] * shown).backward()
         loads = self._share(loads)
         eyes, rest = (torch.nn.utils.clip_grad_norm_(part, CLIP) for part in self._parts())
         for weight, experts in self.experts.values():
-            for number, expert in enumerate(experts):
-                expert.grad = None if weight.grad is None else weight.grad[number]
+            if weight.grad is not None:
+                for expert, gradient in zip(experts, weight.grad, strict=True):
+                    expert.grad = gradient
+                weight.grad = None
         for optimizer in self.optimizers:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
-        self.model.zero_grad(set_to_none=True)
-        if not self.alone and self.step % CAP_EVERY == 0:
-            self._cap()
         if not self.alone:
+            if self.step % CAP_EVERY == 0:
+                self._cap()
             self._balance(loads, said=batch.layout.branches > 0)
             self.learned[job] += len(batch.ids) * WORLD
         self.step += 1
@@ -209,7 +207,7 @@ class Trainer:
     def _cap(self) -> None:
         """Shortens experts' largest singular values."""
         for name, (weight, _) in self.experts.items():
-            first, last = next(caps for ending, caps in CAPS.items() if name.endswith(ending))
+            first, last = CAPS[name.rpartition(".")[2]]
             most = max(last, first + (last - first) * self.step / CAPPED_BY)
             left, values, right = torch.linalg.svd(weight, full_matrices=False)
             if values.max() > most:
@@ -271,6 +269,10 @@ def main() -> None:
     options = parser.parse_args()
 
     if options.sections:
+        if (options.folder / "state.pt").exists():
+            parser.error(f"the training in {options.folder} has its rotary sections already")
+        if sum(options.sections) != CONFIG["head_dim"] // 2:
+            parser.error(f"rotary sections are {CONFIG['head_dim'] // 2} frequencies altogether")
         set_sections(options.sections)
     trainer = Trainer(options.folder, options.peak, fresh=options.fresh)
     if options.export:
@@ -301,15 +303,13 @@ def train(trainer: Trainer, curriculum: Curriculum, options: argparse.Namespace)
     """Learns batch after batch until the time is up, saving every few minutes."""
     begun = saved = noted = time.monotonic()
     recent: dict[str, list[float]] = {}
-    compiled = False
     while (spent := _agreed(time.monotonic() - begun) / 60) < options.minutes:
-        if not (trainer.alone or compiled):
+        if not trainer.alone:
             compile_parts()
-            compiled = True
         job, samples, budgets = curriculum.draw(trainer.learned, eager=not trainer.alone)
         batch = collate(samples, trainer.tokenizer, *budgets)
         left = (options.minutes - spent) / options.decay_minutes if options.decay_minutes else 1.0
-        names = (job, f"{job}, shown", f"{job}, eyes", f"{job}, norm")
+        names = (job, f"{job}, shown", f"{job}, eyes", f"{job}, decoder")
         for name, value in zip(names, trainer.learn(job, batch, min(1.0, left)), strict=True):
             recent.setdefault(name, []).append(value)
         if time.monotonic() - noted > 30:
