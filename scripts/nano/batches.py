@@ -15,6 +15,7 @@ from data import Question, Sample
 from moments import Filmed, film
 from network import Layout
 from places import Asked, ask
+from pointing import Pointed, point
 from torch import Tensor
 
 from ernie_cli.messages import Picture, Video, user
@@ -33,7 +34,8 @@ WANTED: dict[str, Callable[[str], bool]] = {"judged": ("yes", "no").__contains__
 class Batch:
     """`ids`, `targets` (-100: not learned) are (rows, tokens), `positions` (3, rows, tokens).
 
-    `asked` is what every token of the medium shows, where that is known. `timed`: only times are to be said.
+    `asked` is what every token of the medium shows, where that is known, and `pointed`, of clips, where times that are
+    said can be read. `timed`: only times are to be said.
     """
 
     pixels: Tensor
@@ -43,6 +45,7 @@ class Batch:
     positions: Tensor
     layout: Layout
     asked: Asked | Filmed
+    pointed: Pointed | None = None
     timed: bool = False
 
 
@@ -97,6 +100,11 @@ def collate(samples: list[Sample], tokenizer: Tokenizer, picture: PixelBudget, f
             # The token at place i is asked to foretell the one at i + 1.
             following = torch.where(torch.tensor(learned), torch.tensor(said), -100)
             targets[row, index, : len(said) - 1] = following[1:]
+    shown = _shown(samples, media[0].merged_grid)
+    pointed = None
+    if isinstance(shown, Filmed) and branches > 1:
+        pieces = [[[tokenizer.decode([token]) for token in said] for said, _ in row] for row in asked]
+        pointed = point(samples, pieces, shown)
     places, _ = positions([length], start)
     everywhere = torch.from_numpy(np.concatenate([where, *[places] * branches], axis=1))
     layout = Layout(cut, branches, vision, torch.cat([torch.ones(rows, cut, dtype=torch.bool), valid.flatten(1)], 1))
@@ -107,7 +115,8 @@ def collate(samples: list[Sample], tokenizer: Tokenizer, picture: PixelBudget, f
         torch.cat([torch.full((rows, cut), -100), targets.flatten(1)], 1),
         everywhere[:, None].expand(-1, rows, -1),
         layout,
-        _shown(samples, media[0].merged_grid),
+        shown,
+        pointed,
         any(question.mode == "timed" for question in samples[0].questions),
     )
 

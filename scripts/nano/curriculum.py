@@ -38,13 +38,13 @@ CLOCKS = 8  # frames of a clip about which nothing is said, at least
 CLIPS = ((140, 140), (168, 140), (168, 140), (196, 112))  # width and height of their frames
 MIX = {
     "easy-vqa": 0.03,
-    "ask": 0.1,
-    "ground": 0.5,
+    "ask": 0.12,
+    "ground": 0.6,
     "doc": 0.3,
     "places": 0.06,
-    "video": 0.2,
+    "video": 0.3,
     "times": 1.0,
-    "moments": 0.6,
+    "moments": 0.5,
     "judge": 0.2,
 }
 # What else is asked about clips builds on these: first they count so many times as much.

@@ -129,14 +129,16 @@ def read(
     *,
     loads: list[Tensor] | None = None,
     states: list[Tensor] | None = None,
+    looks: list[Tensor] | None = None,
     layers: int | None = None,
     wanted: Tensor | None = None,
 ) -> Tensor:
     """Hidden states (batch, tokens, hidden), after so many `layers` or all; `positions` is (3, batch, tokens).
 
     Each sparse layer appends the load of its text and vision experts, (2, experts), to `loads`; every layer appends
-    what it hands on of the medium's tokens, (batch, tokens, hidden), to `states`. With `wanted` (batch, tokens), only
-    where it is true the states are worked out to the end. Those of padding are left as they come.
+    what it hands on of the medium's tokens, (batch, tokens, hidden), to `states`, and, of several questions, how much
+    their tokens attend to the prefix, (batch, heads, branches, length, prefix), to `looks`. With `wanted` (batch,
+    tokens), only where it is true the states are worked out to the end. Those of padding are left as they come.
     """
     text_model = model.model.language_model
     cos, sin = text_model.rotary_emb(embeds, positions)
@@ -148,7 +150,7 @@ def read(
         if layout.branches <= 1:
             x = _run(_attention, _attention_weights(layer), x, cos, sin, mask)
         else:
-            x = _attention(_attention_weights(layer), x, cos, sin, mask, layout.prefix, layout.branches)
+            x = _attention(_attention_weights(layer), x, cos, sin, mask, layout.prefix, layout.branches, looks)
         if wanted is not None and layer is text_model.layers[-1]:
             text, vision = padded_indices(wanted), vision[:0]
         flat = x.flatten(0, 1)
@@ -272,9 +274,16 @@ def _rms_norm(x: Tensor, weight: Tensor) -> Tensor:
 
 
 def _attention(
-    weights: list[Tensor], x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor, prefix: int = 0, branches: int = 1
+    weights: list[Tensor],
+    x: Tensor,
+    cos: Tensor,
+    sin: Tensor,
+    mask: Tensor,
+    prefix: int = 0,
+    branches: int = 1,
+    looks: list[Tensor] | None = None,
 ) -> Tensor:
-    """The first half of a decoder layer."""
+    """The first half of a decoder layer; of several `branches`, it appends their attention to the prefix to `looks`."""
     norm, to_q, to_k, to_v, out = weights
     normed = _rms_norm(x, norm)
     heads = (-1, cos.shape[-1])
@@ -282,7 +291,12 @@ def _attention(
     q, k = apply_rotary_pos_emb(q, k, cos, sin)
     groups = q.shape[1] // k.shape[1]
     k, v = k.repeat_interleave(groups, 1), v.repeat_interleave(groups, 1)
-    attended = _attend_causally(q, k, v, mask) if branches == 1 else _attend_branches(q, k, v, prefix, branches)
+    if branches == 1:
+        attended = _attend_causally(q, k, v, mask)
+    else:
+        attended, to_prefix = _attend_branches(q, k, v, prefix, branches)
+        if looks is not None:
+            looks.append(to_prefix)
     return x + F.linear(attended.transpose(1, 2).flatten(2), out)
 
 
@@ -350,13 +364,16 @@ def _attend_causally(q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
     return (scores.float() + mask).softmax(-1).to(q.dtype) @ v
 
 
-def _attend_branches(q: Tensor, k: Tensor, v: Tensor, cut: int, branches: int) -> Tensor:
-    """Causal attention in which a branch sees the prefix and itself; all (batch, heads, tokens, head width)."""
+def _attend_branches(q: Tensor, k: Tensor, v: Tensor, cut: int, branches: int) -> tuple[Tensor, Tensor]:
+    """Causal attention in which a branch sees the prefix and itself; all (batch, heads, tokens, head width).
+
+    Also gives how much of it is on the prefix, (batch, heads, branches, length, prefix).
+    """
     scale = q.shape[-1] ** -0.5
     first = (q[:, :, :cut] @ k[:, :, :cut].transpose(-1, -2)) * scale + _causal(cut, q.dtype)
     in_prefix = first.softmax(-1, dtype=q.dtype) @ v[:, :, :cut]
     if not branches:
-        return in_prefix
+        return in_prefix, first[:, :, None, :0]
     bq, bk, bv = (t[:, :, cut:].unflatten(2, (branches, -1)) for t in (q, k, v))
     to_prefix = (q[:, :, cut:] @ k[:, :, :cut].transpose(-1, -2)).unflatten(2, (branches, -1))
     to_itself = bq @ bk.transpose(-1, -2)
@@ -365,7 +382,7 @@ def _attend_branches(q: Tensor, k: Tensor, v: Tensor, cut: int, branches: int) -
     weights = (torch.cat([to_prefix, to_itself], dim=-1) * scale + mask).softmax(-1, dtype=q.dtype)
     from_prefix = weights[..., :cut].flatten(2, 3) @ v[:, :, :cut]
     from_itself = (weights[..., cut:] @ bv).flatten(2, 3)
-    return torch.cat([in_prefix, from_prefix + from_itself], dim=2)
+    return torch.cat([in_prefix, from_prefix + from_itself], dim=2), weights[..., :cut]
 
 
 def _causal(length: int, dtype: torch.dtype) -> Tensor:

@@ -26,6 +26,8 @@ from memory import trim
 from moments import ClipHeads, Filmed
 from network import CONFIG, compile_parts, loss, new_model, padded_indices, read, see, set_sections
 from places import LAYER, Asked, Heads
+from pointing import LAYER as POINTER
+from pointing import missed
 from torch import Tensor, nn
 
 from ernie_cli.runtime.checkpoint import NANO, find
@@ -41,6 +43,7 @@ WARMUP = 50
 # How much what every token shows counts: alone, and beside what is said. Clips are mostly a matter of reading clocks;
 # those about which something is said are for learning to say it.
 SHOWN = {Asked.HEADS: (0.08, 0.08), Filmed.HEADS: (0.2, 0.05)}
+POINTED = 0.5  # how much it counts to look where a time can be read
 RANK, WORLD = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))  # set by torchrun
 # Steps in which new heads learn by themselves, so many times as fast: what they want at first would shock the model.
 ALONE, FASTER = 150, 5
@@ -53,12 +56,22 @@ BALANCE = 1e-3  # how fast the routers' bias follows the load (DeepSeek-V3, auxi
 
 class Looked(NamedTuple):
     """What the model makes of a batch: a medium's tokens as the eyes hand them on and as layer `LAYER` does, both
-    (rows, tokens, hidden); all tokens' last states; and each sparse layer's expert loads."""
+    (rows, tokens, hidden); all tokens' last states; each sparse layer's expert loads; and, of several questions, each
+    layer's attention to the medium, as `read` gives it."""
 
     seen: Tensor
     state: Tensor
     hidden: Tensor
     loads: list[Tensor]
+    looks: list[Tensor]
+
+
+class Losses(NamedTuple):
+    """Mean loss over the learned tokens; that of what every token shows; and that of where it is looked."""
+
+    said: Tensor
+    shown: Tensor
+    pointed: Tensor
 
 
 class Trainer:
@@ -132,6 +145,7 @@ class Trainer:
         """The model's way through a batch: as far as the heads if nothing is said in it."""
         loads: list[Tensor] = []
         states: list[Tensor] = []
+        looks: list[Tensor] = []
         with torch.autocast("cpu", dtype=torch.bfloat16):
             seen = see(self.model, batch.pixels.bfloat16(), batch.grid)
             embeds = self.model.model.language_model.embed_tokens(batch.ids).bfloat16()
@@ -148,38 +162,40 @@ class Trainer:
                 batch.layout,
                 loads=loads,
                 states=states,
+                looks=looks,
                 layers=layers,
                 wanted=batch.targets != -100,
             )
-        return Looked(seen, states[LAYER], hidden, loads)
+        return Looked(seen, states[LAYER], hidden, loads, looks)
 
-    def losses(self, batch: Batch) -> tuple[Tensor, Tensor, list[Tensor]]:
-        """Mean loss over the learned tokens, that of what every token shows, and each sparse layer's expert loads."""
+    def losses(self, batch: Batch) -> tuple[Losses, list[Tensor]]:
+        """What is wrong about a batch, and each sparse layer's expert loads."""
+        said = shown = pointed = torch.zeros(())
         with torch.set_grad_enabled(not self.alone):
             looked = self.look(batch)
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            if batch.timed and not self.alone:
-                shown = torch.zeros(())
-            else:
+            if self.alone or not batch.timed:
                 shown = self.heads[batch.asked.HEADS].losses(looked.seen, looked.state, batch.asked)
-            if self.alone or not batch.layout.branches:
-                return torch.zeros(()), shown, looked.loads
-            learned = padded_indices(batch.targets != -100)
-            hidden = looked.hidden.flatten(0, 1)[learned]
-            said = loss(hidden, self.model.lm_head.weight, batch.targets.flatten()[learned])
-        return said, shown, looked.loads
+            if batch.layout.branches and not self.alone:
+                learned = padded_indices(batch.targets != -100)
+                hidden = looked.hidden.flatten(0, 1)[learned]
+                said = loss(hidden, self.model.lm_head.weight, batch.targets.flatten()[learned])
+            if batch.pointed and not self.alone:
+                pointed = missed(looked.looks[POINTER], batch.pointed, batch.layout.vision.start + 1)
+        return Losses(said, shown, pointed), looked.loads
 
-    def learn(self, job: str, batch: Batch, scale: float) -> tuple[float, float, float, float]:
+    def learn(self, job: str, batch: Batch, scale: float) -> tuple[float, ...]:
         """One step; the learning rate is `scale` times the peak after the warm-up.
 
-        Gives both losses, and the norms of the eyes' gradient and of the decoder's before each is clipped.
+        Gives the losses, and the norms of the eyes' gradient and of the decoder's before each is clipped.
         """
         rate = self.peak * FASTER if self.alone else self.peak * scale * min(1.0, (self.step + 1 - ALONE) / WARMUP)
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = rate
-        said, shown, loads = self.losses(batch)
-        (said + SHOWN[batch.asked.HEADS][batch.layout.branches > 0] * shown).backward()
+        losses, loads = self.losses(batch)
+        seen = SHOWN[batch.asked.HEADS][batch.layout.branches > 0] * losses.shown
+        (losses.said + seen + POINTED * losses.pointed).backward()
         loads = self._share(loads)
         eyes, rest = (torch.nn.utils.clip_grad_norm_(part, CLIP) for part in self._parts())
         for weight, experts in self.experts.values():
@@ -196,7 +212,7 @@ class Trainer:
             self._balance(loads, said=batch.layout.branches > 0)
             self.learned[job] += len(batch.ids) * WORLD
         self.step += 1
-        return said.item(), shown.item(), eyes.item(), rest.item()
+        return tuple(value.item() for value in (*losses, eyes, rest))
 
     def _parts(self) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
         """The weights of the eyes and those of the decoder."""
@@ -309,7 +325,7 @@ def train(trainer: Trainer, curriculum: Curriculum, options: argparse.Namespace)
         job, samples, budgets = curriculum.draw(trainer.learned, eager=not trainer.alone)
         batch = collate(samples, trainer.tokenizer, *budgets)
         left = (options.minutes - spent) / options.decay_minutes if options.decay_minutes else 1.0
-        names = (job, f"{job}, shown", f"{job}, eyes", f"{job}, decoder")
+        names = (job, f"{job}, shown", f"{job}, pointed", f"{job}, eyes", f"{job}, decoder")
         for name, value in zip(names, trainer.learn(job, batch, min(1.0, left)), strict=True):
             recent.setdefault(name, []).append(value)
         if time.monotonic() - noted > 30:

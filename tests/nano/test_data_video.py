@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from random import Random
 
 import numpy as np
 import pytest
-from data.clip import Actor, clock, draw_clock
-from data.video import video_sample
+from data.clip import SLOWEST, Actor, clock, draw_clock, strip_height
+from data.video import restless_sample, video_sample
 from PIL import Image
 
 A, B, FAR = (0.1, 0.1, 0.3, 0.3), (0.4, 0.1, 0.6, 0.3), (0.7, 0.1, 0.9, 0.3)
@@ -112,3 +113,18 @@ def test_what_happens_to_an_actor():
     turns = Actor("ring", "ring", [red, red, green])
     assert turns.runs(lambda state: state[0] == "green") == [(2, 2)]
     assert turns.moves() == []
+
+
+def test_restless_clips_have_one_thing_that_moves_far_enough_to_be_seen_and_stays_on_the_stage():
+    moved = 0
+    for seed in range(12):
+        clip = restless_sample(Random(seed), 168, 140, 16).clip
+        movers = [actor for actor in clip.actors if actor.moves()]
+        assert len(movers) <= 1
+        for (_, before), (_, box) in (pair for actor in movers for pair in pairwise(filter(None, actor.states))):
+            assert -1e-6 <= min(box) <= max(box) <= 1 + 1e-6
+            if box != before:
+                moved += 1
+                across, down = abs(box[0] - before[0]) * 168, abs(box[1] - before[1]) * (140 - strip_height(168, 140))
+                assert max(across, down) > SLOWEST - 0.01
+    assert moved > 20

@@ -114,25 +114,55 @@ def draw_look(random: Random, width: int, height: int, frames: int) -> tuple[Cli
 
 
 def draw_restless(random: Random, width: int, height: int, frames: int) -> tuple[Clip, list[Image.Image]]:
-    """A clip in which all things come, go and change their colour again and again, at any times.
+    """A clip in which all things come, go and change their colour again and again, and one moves, at any times.
 
     What a thing was in the frame before cannot be told from what it mostly is.
     """
     things, stage, backdrop, strip = _cast(random, width, height, 5)
     ground, chance = np.asarray(stage, dtype=np.float32), random.choice([0.15, 0.3, 0.5])
     actors = []
-    for thing in things:
-        colors = [color for color in COLORS if stands_out(color, ground, thing.box)]
-        states = [_any_state(random, colors, thing.box)]
+    for index, thing in enumerate(things):
+        target = _target(random, things, index, ground) if index == 0 else None
+        boxes = _path(stage, thing.box, target or thing.box)
+        swept = _around(thing.box, target or thing.box)
+        colors = [color for color in COLORS if stands_out(color, ground, swept)]
+        states = [_any_state(random, colors, boxes)]
         while len(states) < frames:
-            states.append(_any_state(random, colors, thing.box) if random.random() < chance else states[-1])
+            states.append(_next_state(random, states[-1], colors, boxes) if random.random() < chance else states[-1])
         actors.append(Actor(thing.shape, thing.shape, states))
     clip = Clip(actors, _any_times(random, frames), (width, height))
     return clip, _film(clip, backdrop, strip)
 
 
-def _any_state(random: Random, colors: list[str], box: Box) -> tuple[str, Box] | None:
-    return (random.choice(colors), box) if colors and random.random() < 0.6 else None
+def _any_state(random: Random, colors: list[str], boxes: list[Box]) -> tuple[str, Box] | None:
+    return (random.choice(colors), random.choice(boxes)) if colors and random.random() < 0.6 else None
+
+
+def _next_state(
+    random: Random, state: tuple[str, Box] | None, colors: list[str], boxes: list[Box]
+) -> tuple[str, Box] | None:
+    """Mostly it goes on if it can move: a little way, as most do from frame to frame."""
+    if state is None or len(boxes) == 1 or random.random() < 0.3:
+        return _any_state(random, colors, boxes)
+    place = boxes.index(state[1]) + random.choice([-3, -2, -1, 1, 2, 3])
+    return state[0], boxes[place % len(boxes)]
+
+
+def _path(stage: Image.Image, first: Box, last: Box) -> list[Box]:
+    """The places on the way from one box to another, `SLOWEST` pixels from each other."""
+    far = max(abs(last[0] - first[0]) * stage.width, abs(last[1] - first[1]) * stage.height)
+    steps = int(far / SLOWEST)
+    return [first] + [_part_way(first, last, k / steps) for k in range(1, steps + 1)]
+
+
+def _part_way(first: Box, last: Box, share: float) -> Box:
+    left, top, right, bottom = (a + (b - a) * share for a, b in zip(first, last, strict=True))
+    return left, top, right, bottom
+
+
+def _around(first: Box, last: Box) -> Box:
+    """The box around two."""
+    return min(first[0], last[0]), min(first[1], last[1]), max(first[2], last[2]), max(first[3], last[3])
 
 
 def _any_times(random: Random, frames: int) -> list[float]:
@@ -163,8 +193,7 @@ def _between(states: list[tuple[str, Box] | None], where: float) -> tuple[str, B
     after = states[min(int(where) + 1, len(states) - 1)]
     if before is None or after is None or before[0] != after[0]:
         return before
-    left, top, right, bottom = (a + (b - a) * share for a, b in zip(before[1], after[1], strict=True))
-    return before[0], (left, top, right, bottom)
+    return before[0], _part_way(before[1], after[1], share)
 
 
 # --- what things do
@@ -235,8 +264,7 @@ def _act(random: Random, things: list[Thing], index: int, stage: Image.Image, fr
         steps = max(abs(target[0] - thing.box[0]) * stage.width, abs(target[1] - thing.box[1]) * stage.height) / SLOWEST
         last = first + min(last - first, int(steps))
         path = [min(1.0, max(0.0, (k - first) / (last - first))) for k in range(frames)]
-        boxes = [tuple(a + (b - a) * share for a, b in zip(thing.box, target, strict=True)) for share in path]
-        return Actor(thing.shape, said, [(thing.color, box) for box in boxes])  # type: ignore[misc]
+        return Actor(thing.shape, said, [(thing.color, _part_way(thing.box, target, share)) for share in path])
     if kind == "turns":
         colors = [c for c in COLORS if c != thing.color and _apart(c, thing.color) and stands_out(c, ground, thing.box)]
         if colors:
@@ -262,7 +290,7 @@ def _target(random: Random, things: list[Thing], index: int, ground: np.ndarray)
     for _ in range(20):
         x, y = random.uniform(-left, 1 - right), random.uniform(-top, 1 - bottom)
         x, y = random.choice([(x, 0.0), (0.0, y), (x, y / 3)])
-        swept = (left + min(x, 0), top + min(y, 0), right + max(x, 0), bottom + max(y, 0))
+        swept = _around(things[index].box, (left + x, top + y, right + x, bottom + y))
         far = max(abs(x), abs(y)) > 0.25 and (abs(x) > 2 * abs(y) or abs(y) > 2 * abs(x))
         clear = all(swept[0] > o[2] or swept[2] < o[0] or swept[1] > o[3] or swept[3] < o[1] for o in others)
         if far and clear and stands_out(things[index].color, ground, swept):

@@ -1,0 +1,58 @@
+"""Where a time that is said can be read: at the tokens that show the thing it is said of, at that time."""
+
+from __future__ import annotations
+
+from math import log
+
+import pytest
+import torch
+from data import Question, Sample
+from data.clip import Actor, Clip
+from moments import film
+from pointing import HEADS, LEAST, missed, point
+
+from ernie_cli.times import clock
+
+GRID = (3, 4, 4)  # tokens, of two frames each
+LOW = (0.7, 0.7, 1.0, 1.0)
+CORNER, SECOND = 15, 16 + 15  # the tokens down right, of the first pair and of the second
+COMES = "It is gone at 00:00:01.00. It is there at 00:00:02.00."
+
+
+def _pointed(text: str, said: str):
+    """A star that comes between the second frame and the third, one a second; every character is a token."""
+    states = [None, None, *[("red", LOW)] * 4]
+    clip = Clip([Actor("star", "star", states)], [float(frame) for frame in range(6)], (112, 112))
+    sample = Sample(None, [Question(text, said, "")], clip=clip)
+    return point([sample], [[list(said)]], film([clip], GRID))
+
+
+def test_digits_of_a_time_point_to_the_tokens_of_the_thing_that_know_it() -> None:
+    pointed = _pointed("the star appears", COMES)
+    assert len(pointed.row) == 2 * 8
+    # The token before a digit is the one that says it.
+    assert [COMES[token + 1] for token in pointed.token] == [c for c in COMES if c.isdigit()]
+    # It comes in the first frame of the second pair, whose tokens know when it was not there yet.
+    assert [targets.nonzero().flatten().tolist() for targets in pointed.targets] == [[SECOND]] * 16
+
+
+def test_where_no_thing_is_named_or_it_is_not_there_all_tokens_of_that_time_will_do() -> None:
+    for text in ("What happens?", "the ring appears", "the star leaves"):
+        (first, *_), said = _pointed(text, f"At {clock(0)}.").targets, torch.zeros(GRID, dtype=torch.bool)
+        said[0, 1:] = True  # below the clock
+        assert first.tolist() == said.flatten().tolist()
+
+
+def test_times_that_no_frame_has_point_nowhere() -> None:
+    pointed = _pointed("the star appears", f"At {clock(77)} or never, at 3.")
+    assert not len(pointed.row)
+    assert missed(torch.rand(1, 6, 1, 40, 60), pointed, 5) == 0
+
+
+@pytest.mark.parametrize(("share", "expected"), [(1.0, 0.0), (0.5, log(2)), (0.0, -log(LEAST))])
+def test_taught_heads_are_wrong_by_what_they_do_not_give_to_the_targets(share: float, expected: float) -> None:
+    pointed, start = _pointed("the star appears", COMES), 5
+    looks = torch.zeros(1, 6, 1, len(COMES), start + 48 + 1)
+    looks[:, list(HEADS), :, :, start + SECOND] = share
+    looks[:, list(HEADS), :, :, start + CORNER] = 1 - share
+    assert missed(looks, pointed, start).item() == pytest.approx(expected, abs=1e-6)
