@@ -19,7 +19,7 @@ from data import HELD_OUT
 from data.video import look_sample
 from moments import CHANGES, DIGITS, EARLY, LATE, TOLD, Filmed
 from moments import FRAMES as SHOWN
-from places import IGNORED, KINDS, scaled, split
+from places import IGNORED, KINDS, LAYER, scaled, split
 from torch import Tensor
 from train import ROOT, Trainer
 
@@ -35,7 +35,8 @@ def right(trainer: Trainer, seeds: range, frames: int) -> dict[str, list[Tensor]
         batch = collate([look_sample(random, *random.choice(CLIPS), frames, 0)], trainer.tokenizer, PICTURES, FRAMES)
         assert isinstance(batch.asked, Filmed)
         looked, heads = trainer.look(batch), trainer.heads[Filmed.HEADS]
-        early, late = split(heads.early(scaled(looked.seen)), EARLY), split(heads.late(scaled(looked.state)), LATE)
+        state = looked.states[LAYER][:, batch.layout.medium]
+        early, late = split(heads.early(scaled(looked.seen)), EARLY), split(heads.late(scaled(state)), LATE)
         for name, hits in _hits(early["clocks"], late, batch.asked).items():
             found.setdefault(name, []).append(hits)
     return found

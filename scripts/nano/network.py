@@ -120,6 +120,11 @@ class Layout:
     vision: slice
     valid: Tensor
 
+    @property
+    def medium(self) -> slice:
+        """The tokens of `vision` without those that begin and end the medium."""
+        return slice(self.vision.start + 1, self.vision.stop - 1)
+
 
 def read(
     model: Ernie4_5_VLMoeForConditionalGeneration,
@@ -136,9 +141,9 @@ def read(
     """Hidden states (batch, tokens, hidden), after so many `layers` or all; `positions` is (3, batch, tokens).
 
     Each sparse layer appends the load of its text and vision experts, (2, experts), to `loads`; every layer appends
-    what it hands on of the medium's tokens, (batch, tokens, hidden), to `states`, and, of several questions, how much
-    their tokens attend to the prefix, (batch, heads, branches, length, prefix), to `looks`. With `wanted` (batch,
-    tokens), only where it is true the states are worked out to the end. Those of padding are left as they come.
+    what it hands on of the prefix, (batch, prefix, hidden), to `states`, and, of several questions, how much their
+    tokens attend to the prefix, (batch, heads, branches, length, prefix), to `looks`. With `wanted` (batch, tokens),
+    only where it is true the states are worked out to the end. Those of padding are left as they come.
     """
     text_model = model.model.language_model
     cos, sin = text_model.rotary_emb(embeds, positions)
@@ -167,7 +172,7 @@ def read(
         # What comes before the medium was worked out for the first row only.
         x = torch.cat([x[:1, :start].expand(len(x), -1, -1), x[:, start:]], 1)
         if states is not None:
-            states.append(x[:, layout.vision][:, 1:-1])
+            states.append(x[:, : layout.prefix])
     return text_model.norm(x)
 
 
@@ -286,11 +291,9 @@ def _attention(
     """The first half of a decoder layer; of several `branches`, it appends their attention to the prefix to `looks`."""
     norm, to_q, to_k, to_v, out = weights
     normed = _rms_norm(x, norm)
-    heads = (-1, cos.shape[-1])
-    q, k, v = (F.linear(normed, weight).unflatten(-1, heads).transpose(1, 2) for weight in (to_q, to_k, to_v))
-    q, k = apply_rotary_pos_emb(q, k, cos, sin)
-    groups = q.shape[1] // k.shape[1]
-    k, v = k.repeat_interleave(groups, 1), v.repeat_interleave(groups, 1)
+    q, k = _queries_and_keys(normed, to_q, to_k, cos, sin)
+    v = F.linear(normed, to_v).unflatten(-1, (-1, cos.shape[-1])).transpose(1, 2)
+    v = v.repeat_interleave(q.shape[1] // v.shape[1], 1)
     if branches == 1:
         attended = _attend_causally(q, k, v, mask)
     else:
@@ -298,6 +301,29 @@ def _attention(
         if looks is not None:
             looks.append(to_prefix)
     return x + F.linear(attended.transpose(1, 2).flatten(2), out)
+
+
+def attention_in(
+    model: Ernie4_5_VLMoeForConditionalGeneration, layer: int, states: Tensor, positions: Tensor
+) -> Tensor:
+    """Logarithms of how much tokens attend to each other in a layer, (batch, heads, tokens, tokens).
+
+    `states` (batch, tokens, hidden) is what the layer before hands on, `positions` (3, batch, tokens).
+    """
+    text_model = model.model.language_model
+    norm, to_q, to_k, *_ = _attention_weights(text_model.layers[layer])
+    cos, sin = text_model.rotary_emb(states, positions)
+    q, k = _queries_and_keys(_rms_norm(states, norm), to_q, to_k, cos, sin)
+    scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
+    return (scores.float() + _causal(states.shape[1], torch.float32)).log_softmax(-1)
+
+
+def _queries_and_keys(normed: Tensor, to_q: Tensor, to_k: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor]:
+    """Both (batch, heads, tokens, head width), at their positions."""
+    heads = (-1, cos.shape[-1])
+    q, k = (F.linear(normed, weight).unflatten(-1, heads).transpose(1, 2) for weight in (to_q, to_k))
+    q, k = apply_rotary_pos_emb(q, k, cos, sin)
+    return q, k.repeat_interleave(q.shape[1] // k.shape[1], 1)
 
 
 def _swiglu(x: Tensor, gate: Tensor, up: Tensor, down: Tensor) -> Tensor:

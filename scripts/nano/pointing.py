@@ -1,9 +1,10 @@
-"""Where in a clip a time that is said is to be read, taught to the decoder's attention.
+"""Where a clip's tokens and those that speak of it should look, taught to the decoder's attention.
 
-To say when something happens, the decoder has to find the one moment among a clip's tokens. Words teach that slowly:
-until it looks at the right place, nothing tells it which way to go. So some of its heads are taught to look, with each
-digit of a time, at tokens that know this time, by `moments.py`: mostly those of the thing that is spoken of. As with
-the heads there, nothing of it is part of the checkpoint.
+To say when something happens, the decoder has to find the one moment among a clip's tokens, and these have to know
+their clocks, and what was before. Heads and words teach that slowly: until it looks at the right place, nothing tells
+it which way to go. So some of its attention is taught to look, from a clip's tokens at the digits of their own clocks
+and at the same place in the frames before; and with each digit of a time that is said at tokens that know this time, by
+`moments.py`: mostly those of the thing that is spoken of. Nothing of it is part of the checkpoint.
 """
 
 from __future__ import annotations
@@ -15,11 +16,15 @@ from dataclasses import dataclass
 import torch
 from data import Sample
 from data.scenes import SHAPES
-from moments import DIGITS, TOLD, Filmed
+from moments import DIGITS, FRAMES, TOLD, Filmed
+from places import IGNORED
 from torch import Tensor
 
-LAYER = 4  # of the decoder, whose heads are taught: it reads what layer 3 hands on, which `moments.py` asks
+LAYER = 4  # of the decoder, that words look with: it reads what layer 3 hands on, which `moments.py` asks
 HEADS = (0, 3)  # one for each key-value head
+CLOCK_LAYER, BEFORE_LAYER = 1, 2  # those that a clip's tokens look with
+CLOCK_HEADS = {0: 7, 1: 4, 3: 6, 4: 1}  # and at which digit; these lie on all tokens that hold any, but for ten hours
+BEFORE_HEADS = (2, 5)
 TIME = re.compile(r"\d\d:\d\d:\d\d\.\d\d")
 LEAST = 1e-3  # of attention, below which it makes no difference any more
 
@@ -80,3 +85,23 @@ def missed(looks: Tensor, pointed: Pointed, start: int) -> Tensor:
     on_medium = taught[..., start : start + pointed.targets.shape[-1]].float()
     found = (on_medium * pointed.targets[:, None]).sum(-1)
     return -found.clamp(min=LEAST).log().mean()
+
+
+def missed_clocks(attention: Tensor, asked: Filmed, pairs: int) -> Tensor:
+    """How far off tokens below the clock look, each taught head for a digit of it: as `missed`.
+
+    `attention` (clips, heads, tokens, tokens) holds logarithms, of the tokens of a clip's `pairs` of frames.
+    """
+    clocks = (asked.read != IGNORED).unflatten(1, (pairs, -1)).unflatten(-1, (FRAMES, DIGITS))[..., 0, :]
+    below = (asked.told != IGNORED).all(-1).unflatten(1, (pairs, -1))
+    parts = attention.unflatten(3, (pairs, -1)).unflatten(2, (pairs, -1))
+    own = parts.diagonal(dim1=2, dim2=4).permute(0, 1, 4, 2, 3)  # clips, heads, pairs, tokens, tokens
+    wanted = clocks[..., list(CLOCK_HEADS.values())].permute(0, 3, 1, 2)[:, :, :, None] & below[:, None, :, :, None]
+    return -own[:, list(CLOCK_HEADS)][wanted].mean() if wanted.any() else attention.sum() * 0
+
+
+def missed_before(attention: Tensor, pairs: int) -> Tensor:
+    """How far off tokens look for what stood at their place in the pair of frames before: as `missed_clocks`."""
+    place = attention.shape[-1] // pairs
+    before = attention[:, list(BEFORE_HEADS)].diagonal(-place, dim1=-2, dim2=-1)
+    return -before.mean() if before.numel() else attention.sum() * 0

@@ -18,16 +18,15 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pointing
 import torch
 import torch.distributed as dist
 from batches import Batch, collate
 from curriculum import MIX, Curriculum
 from memory import trim
-from moments import ClipHeads, Filmed
-from network import CONFIG, compile_parts, loss, new_model, padded_indices, read, see, set_sections
+from moments import FRAMES, ClipHeads, Filmed
+from network import CONFIG, attention_in, compile_parts, loss, new_model, padded_indices, read, see, set_sections
 from places import LAYER, Asked, Heads
-from pointing import LAYER as POINTER
-from pointing import missed
 from torch import Tensor, nn
 
 from ernie_cli.runtime.checkpoint import NANO, find
@@ -55,12 +54,11 @@ BALANCE = 1e-3  # how fast the routers' bias follows the load (DeepSeek-V3, auxi
 
 
 class Looked(NamedTuple):
-    """What the model makes of a batch: a medium's tokens as the eyes hand them on and as layer `LAYER` does, both
-    (rows, tokens, hidden); all tokens' last states; each sparse layer's expert loads; and, of several questions, each
-    layer's attention to the medium, as `read` gives it."""
+    """What the model makes of a batch: a medium's tokens as the eyes hand them on, (rows, tokens, hidden); all tokens'
+    last states; and of each layer, as `read` gives them, the prefix's states, expert loads and attention to it."""
 
     seen: Tensor
-    state: Tensor
+    states: list[Tensor]
     hidden: Tensor
     loads: list[Tensor]
     looks: list[Tensor]
@@ -149,8 +147,7 @@ class Trainer:
         with torch.autocast("cpu", dtype=torch.bfloat16):
             seen = see(self.model, batch.pixels.bfloat16(), batch.grid)
             embeds = self.model.model.language_model.embed_tokens(batch.ids).bfloat16()
-            vision = batch.layout.vision
-            inner = slice(vision.start + 1, vision.stop - 1)  # without the start and end tokens
+            inner = batch.layout.medium
             # What clips show is taught to the eyes by heads right behind them, and by nothing that lies deeper.
             handed = seen.detach() if isinstance(batch.asked, Filmed) else seen
             embeds = torch.cat([embeds[:, : inner.start], handed.to(embeds.dtype), embeds[:, inner.stop :]], dim=1)
@@ -166,23 +163,38 @@ class Trainer:
                 layers=layers,
                 wanted=batch.targets != -100,
             )
-        return Looked(seen, states[LAYER], hidden, loads, looks)
+        return Looked(seen, states, hidden, loads, looks)
 
     def losses(self, batch: Batch) -> tuple[Losses, list[Tensor]]:
         """What is wrong about a batch, and each sparse layer's expert loads."""
         said = shown = pointed = torch.zeros(())
+        medium = batch.layout.medium
         with torch.set_grad_enabled(not self.alone):
             looked = self.look(batch)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             if self.alone or not batch.timed:
-                shown = self.heads[batch.asked.HEADS].losses(looked.seen, looked.state, batch.asked)
+                shown = self.heads[batch.asked.HEADS].losses(looked.seen, looked.states[LAYER][:, medium], batch.asked)
             if batch.layout.branches and not self.alone:
                 learned = padded_indices(batch.targets != -100)
                 hidden = looked.hidden.flatten(0, 1)[learned]
                 said = loss(hidden, self.model.lm_head.weight, batch.targets.flatten()[learned])
-            if batch.pointed and not self.alone:
-                pointed = missed(looked.looks[POINTER], batch.pointed, batch.layout.vision.start + 1)
+            if isinstance(batch.asked, Filmed) and not self.alone:
+                pointed = self._missed(looked, batch, batch.asked)
         return Losses(said, shown, pointed), looked.loads
+
+    def _missed(self, looked: Looked, batch: Batch, asked: Filmed) -> Tensor:
+        """How far off a clip's tokens look, and those that speak of it."""
+        medium, pairs = batch.layout.medium, -(-batch.grid[0] // FRAMES)
+        clocks, before = (
+            attention_in(self.model, layer, looked.states[layer - 1], batch.positions[..., : batch.layout.prefix])[
+                ..., medium, medium
+            ]
+            for layer in (pointing.CLOCK_LAYER, pointing.BEFORE_LAYER)
+        )
+        missed = pointing.missed_clocks(clocks, asked, pairs) + pointing.missed_before(before, pairs)
+        if batch.pointed:
+            missed = missed + pointing.missed(looked.looks[pointing.LAYER], batch.pointed, medium.start)
+        return missed
 
     def learn(self, job: str, batch: Batch, scale: float) -> tuple[float, ...]:
         """One step; the learning rate is `scale` times the peak after the warm-up.
@@ -331,7 +343,7 @@ def train(trainer: Trainer, curriculum: Curriculum, options: argparse.Namespace)
         if time.monotonic() - noted > 30:
             noted = time.monotonic()
             trim()
-            means = {name: round(sum(values) / len(values), 4) for name, values in recent.items()}
+            means = {name: round(sum(values) / len(values), 4) for name, values in recent.items() if any(values)}
             log(
                 options.folder,
                 {"step": trainer.step, "pictures": trainer.learned.total(), "minutes": round(spent, 1), **means},

@@ -8,8 +8,9 @@ import pytest
 import torch
 from data import Question, Sample
 from data.clip import Actor, Clip
-from moments import film
-from pointing import HEADS, LEAST, missed, point
+from moments import FRAMES, film
+from places import IGNORED
+from pointing import BEFORE_HEADS, CLOCK_HEADS, HEADS, LEAST, missed, missed_before, missed_clocks, point
 
 from ernie_cli.times import clock
 
@@ -56,3 +57,36 @@ def test_taught_heads_are_wrong_by_what_they_do_not_give_to_the_targets(share: f
     looks[:, list(HEADS), :, :, start + SECOND] = share
     looks[:, list(HEADS), :, :, start + CORNER] = 1 - share
     assert missed(looks, pointed, start).item() == pytest.approx(expected, abs=1e-6)
+
+
+def _attention(heads: dict[int, dict[int, int]]) -> torch.Tensor:
+    """Logarithms of an attention in which each token of a head looks at one other, and else is wrong all over."""
+    attention = torch.full((1, 6, 48, 48), -50.0)
+    for head, targets in heads.items():
+        for token, target in targets.items():
+            attention[0, head, token, target] = 0.0
+    return attention
+
+
+def test_tokens_below_the_clock_are_taught_to_look_at_its_digits_and_those_beside_it_are_not() -> None:
+    clip = Clip([], [float(frame) for frame in range(6)], (112, 112))
+    asked = film([clip], GRID)
+    lies_on = (asked.read[0] != IGNORED).unflatten(-1, (FRAMES, -1))[:, 0]  # (tokens, digits)
+    assert {int(token) for token in lies_on.any(-1).nonzero()} == {1, 2, 17, 18, 33, 34}
+    below = [token for token in range(48) if token % 16 >= 4]
+    right = {
+        head: {token: int(lies_on[token // 16 * 16 :, digit].nonzero()[0]) + token // 16 * 16 for token in below}
+        for head, digit in CLOCK_HEADS.items()
+    }
+    assert missed_clocks(_attention(right), asked, GRID[0]) == 0
+    # The clocks of the frames before are not theirs.
+    late = {head: {token: target % 16 for token, target in targets.items()} for head, targets in right.items()}
+    assert missed_clocks(_attention(late), asked, GRID[0]).item() == pytest.approx(50 * 2 / 3)
+
+
+def test_tokens_are_taught_to_look_at_their_place_in_the_frames_before() -> None:
+    right = {head: {token: token - 16 for token in range(16, 48)} for head in BEFORE_HEADS}
+    assert missed_before(_attention(right), GRID[0]) == 0
+    assert missed_before(_attention({head: {} for head in right}), GRID[0]) == 50
+    # In a clip of one look there is nothing before.
+    assert missed_before(_attention(right)[..., :16, :16], 1) == 0
