@@ -10,8 +10,8 @@ from typing import Any
 
 import torch
 from curriculum import FRAMES, LENGTHS, PICTURES
-from network import CONFIG
 from safetensors.torch import load_file, save_file
+from shape import CONFIG
 from transformers import Ernie4_5_VLMoeForConditionalGeneration
 
 from ernie_cli.runtime.prompt import BEGIN, CONTROL, END_OF_TURN

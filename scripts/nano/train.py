@@ -25,8 +25,9 @@ from batches import Batch, collate
 from curriculum import MIX, Curriculum
 from memory import trim
 from moments import FRAMES, ClipHeads, Filmed
-from network import CONFIG, attention_in, compile_parts, loss, new_model, padded_indices, read, see, set_sections
+from network import attention_in, compile_parts, loss, padded_indices, read, see
 from places import LAYER, Asked, Heads
+from shape import CONFIG, new_model, set_sections
 from torch import Tensor, nn
 
 from ernie_cli.runtime.checkpoint import NANO, find

@@ -66,6 +66,6 @@ def test_scenes_come_out_the_same_for_the_same_seed() -> None:
 
 
 def test_a_training_goes_on_with_the_very_shape_of_the_checkpoint_in_the_package() -> None:
-    from network import CONFIG
+    from shape import CONFIG
 
     assert json.loads((find(NANO).folder / "config.json").read_text()) == CONFIG

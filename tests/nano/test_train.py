@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from curriculum import Curriculum
-from network import CONFIG
+from shape import CONFIG
 from torch.linalg import matrix_norm
 from train import ALONE, CAPPED_BY, CAPS, Trainer
 
