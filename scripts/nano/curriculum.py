@@ -44,7 +44,7 @@ MIX = {
     "places": 0.06,
     "video": 0.3,
     "times": 1.0,
-    "moments": 0.5,
+    "moments": 0.6,
     "judge": 0.2,
 }
 # What else is asked about clips builds on these: first they count so many times as much.

@@ -171,24 +171,19 @@ class ClipHeads(nn.Module):
         self.early = nn.Linear(hidden, sum(EARLY.values()))
         self.late = nn.Linear(hidden, sum(LATE.values()))
 
-    def losses(self, seen: Tensor, state: Tensor, asked: Filmed) -> Tensor:
-        """What the heads get wrong about a batch, each on average; `state` is what layer `LAYER` hands on."""
-        early, late = split(self.early(scaled(seen)), EARLY), split(self.late(scaled(state)), LATE)
-        kinds = kind_mistakes(early["kinds"].unflatten(-1, (FRAMES, -1)).flatten(1, 2), asked.kinds.flatten(1, 2))
+    def losses(self, seen: Tensor | None, state: Tensor, asked: Filmed) -> Tensor:
+        """What the heads get wrong about a batch, each on average; `state` is what layer `LAYER` hands on.
+
+        Without `seen` nothing is asked that is asked right behind the eyes.
+        """
+        late = split(self.late(scaled(state)), LATE)
         changes = torch.ones(len(CHANGES))
         changes[CHANGES.index("none")] = NOTHING
         # Few tokens show a change, but of those the clocks are told.
         changed = (asked.changes != CHANGES.index("none")).any(-1, keepdim=True)
         here, elsewhere = (asked.told.where(which, IGNORED) for which in (changed, ~changed))
-        of_eyes = (
-            kinds
-            + mistakes(early["clocks"], asked.read)
-            + mistakes(early["middles"], asked.middles)
-            + mistakes(early["second"], asked.changes[..., 1:], changes)
-        )
-        return (
-            EYES * of_eyes
-            + kind_mistakes(late["kind"], asked.kind)
+        wrong = (
+            kind_mistakes(late["kind"], asked.kind)
             + mistakes(late["changes"], asked.changes, changes)
             + mistakes(late["clocks"], here)
             + mistakes(late["clocks"], elsewhere)
@@ -196,3 +191,13 @@ class ClipHeads(nn.Module):
             + mistakes(late["before"], asked.before)
             + kind_mistakes(late["stood"], asked.stood)
         )
+        if seen is None:
+            return wrong
+        early = split(self.early(scaled(seen)), EARLY)
+        of_eyes = (
+            kind_mistakes(early["kinds"].unflatten(-1, (FRAMES, -1)).flatten(1, 2), asked.kinds.flatten(1, 2))
+            + mistakes(early["clocks"], asked.read)
+            + mistakes(early["middles"], asked.middles)
+            + mistakes(early["second"], asked.changes[..., 1:], changes)
+        )
+        return wrong + EYES * of_eyes
