@@ -107,6 +107,8 @@ def film(clips: Sequence[Clip], grid: tuple[int, int, int]) -> Filmed:
         first, second = (changes[at] != CHANGES.index("none")).unbind(-1)
         told[at, 1:, :, :, 0] = torch.where(first[1:, ..., None], digits[:-1, None, None, 1], told[at, 1:, :, :, 0])
         told[at, :, :, :, 1] = torch.where((first & ~second)[..., None], digits[:, None, None, 0], told[at, :, :, :, 1])
+    # Beside the clock, half of its digits are still to come.
+    told[:, :, 0] = IGNORED
     stood[:, 1:] = kinds[:, :-1, ..., 1, :]
     parts = (kinds, read.flatten(-2), told.flatten(-2), before, stood, kind, changes, middles.flatten(-2))
     return Filmed(*(part.flatten(1, 3) for part in parts))

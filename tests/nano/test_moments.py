@@ -78,6 +78,8 @@ def test_what_has_changed_is_asked_for_the_two_times_between_which_it_did() -> N
     filmed, grid = _filmed(states, [float(place) for place in range(8)])
     seconds = filmed.told.view(*grid, TOLD, DIGITS)[:, 3, 3, :, 5]
     assert seconds.tolist() == [[0, 1], [2, 3], [3, 4], [6, 7]]
+    # Beside the clock nothing is asked for it, whatever changes there.
+    assert (filmed.told.view(*grid, TOLD, DIGITS)[:, 0] == IGNORED).all()
     # Where nothing changes, it is the two frames' own.
     assert filmed.told.view(*grid, TOLD, DIGITS)[:, 3, 0, :, 5].tolist() == [[0, 1], [2, 3], [4, 5], [6, 7]]
 
