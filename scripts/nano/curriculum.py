@@ -59,13 +59,16 @@ Draw: TypeAlias = tuple[str, list[Sample], tuple[PixelBudget, PixelBudget]]
 
 
 class Curriculum:
-    """Batches in which all media come out at one size; each job grows harder as its own pictures are learned."""
+    """Batches in which all media come out at one size; each job grows harder as its own pictures are learned.
+
+    `jobs` are names, or with another share than in `MIX`, as in `ground=0.8`.
+    """
 
     def __init__(self, seed: int, jobs: Sequence[str] = tuple(MIX), rank: int = 0) -> None:
         # Processes that train together draw the same jobs and sizes, so that none waits, but samples of their own.
         self.random, self.own = Random(seed), Random(f"{seed} {rank}")
-        self.mix = {job: MIX[job] for job in jobs}
-        self._waiting: dict[str, list[Draw]] = {job: [] for job in jobs}
+        self.mix = dict(_share(job) for job in jobs)
+        self._waiting: dict[str, list[Draw]] = {job: [] for job in self.mix}
 
     def draw(self, learned: Mapping[str, int], *, eager: bool = True) -> Draw:
         """The next batch's job, samples and pixel budgets, after `learned` pictures of each job.
@@ -194,6 +197,11 @@ class Curriculum:
             return replace(sample, questions=[chosen])
 
         return make
+
+
+def _share(job: str) -> tuple[str, float]:
+    name, _, share = job.partition("=")
+    return name, float(share) if share else MIX[name]
 
 
 def _timed(question: Question) -> Question:

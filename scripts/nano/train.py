@@ -291,7 +291,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=ROOT / "runs" / "nano")
     parser.add_argument("--peak", type=float, default=2e-3, help="highest learning rate")
     parser.add_argument("--decay-minutes", type=float, default=0, help="lower the rate to zero over the last minutes")
-    parser.add_argument("--jobs", help="only these jobs, such as 'ask ground', in the proportions they have")
+    parser.add_argument("--jobs", help="only these jobs, such as 'ask ground=0.8': with these shares, or their own")
     parser.add_argument("--export", type=Path, help="write a checkpoint here and stop")
     parser.add_argument("--fresh", action="store_true", help="do not go on from the checkpoint in the package")
     parser.add_argument(
