@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 from batches import branch
-from curriculum import Curriculum
+from curriculum import MIX, Curriculum
 from data.ground import ground_sample, judged_sample
 
 from ernie_cli.runtime.checkpoint import NANO, find
@@ -65,3 +65,7 @@ def test_verdicts_are_true_of_what_is_asked_for(tokenizer) -> None:
             shape, verdict = rest.split(": ")
             fits = color in ("", its_color) and noun in ("shape", shape)
             assert verdict == ("yes" if fits else "no")
+
+
+def test_jobs_are_drawn_in_their_shares_or_in_others() -> None:
+    assert Curriculum(0, ["times=2", "ask"]).mix == {"times": 2.0, "ask": MIX["ask"]}
