@@ -40,9 +40,9 @@ TOKENIZER = ROOT / "ernie_cli" / "nano" / "tokenizer.model"
 # By the checkpoint in the package, of each job: the curriculum goes by it.
 LEARNED = {"easy-vqa": 36_848, "ask": 48_448, "ground": 287_680, "places": 106_752, "judge": 73_984}
 WARMUP = 50
-# How much what every token shows counts: alone, and beside what is said. Clips are mostly a matter of reading clocks;
-# those about which something is said are for learning to say it.
-SHOWN = {Asked.HEADS: (0.08, 0.08), Filmed.HEADS: (0.2, 0.1)}
+# How much what every token shows counts: alone, and beside what is said. What a clip's tokens do not know cannot be
+# said: those of whole films are too few to teach it.
+SHOWN = {Asked.HEADS: (0.08, 0.08), Filmed.HEADS: (0.2, 0.4)}
 POINTED = 0.5  # how much it counts to look where a time can be read
 RANK, WORLD = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))  # set by torchrun
 # Steps in which new heads learn by themselves, so many times as fast: what they want at first would shock the model.
