@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import log
 
 import torch
 from data import Sample
@@ -20,13 +21,13 @@ from moments import DIGITS, FRAMES, TOLD, Filmed
 from places import IGNORED
 from torch import Tensor
 
-LAYER = 4  # of the decoder, that words look with: it reads what layer 3 hands on, which `moments.py` asks
-HEADS = (0, 3)  # one for each key-value head
+LAYERS = (4, 5)  # of the decoder, that words look with: they read what layer 3 hands on, which `moments.py` asks
+HEADS = (0, 3)  # of each, one for each key-value head, as sixteen digits are much for one
 CLOCK_LAYER, BEFORE_LAYER = 1, 2  # those that a clip's tokens look with
 CLOCK_HEADS = {0: 7, 1: 4, 3: 6, 4: 1}  # and at which digit; these lie on all tokens that hold any, but for ten hours
 BEFORE_HEADS = (2, 5)
 TIME = re.compile(r"\d\d:\d\d:\d\d\.\d\d")
-LEAST = 1e-3  # of attention, below which it makes no difference any more
+LEAST, ENOUGH = 1e-3, 0.9  # of attention, beyond which it makes no difference any more: it would only grow sharper
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def missed(looks: Tensor, pointed: Pointed, start: int) -> Tensor:
     taught = looks[:, list(HEADS)].permute(0, 2, 3, 1, 4)[pointed.row, pointed.branch, pointed.token]
     on_medium = taught[..., start : start + pointed.targets.shape[-1]].float()
     found = (on_medium * pointed.targets[:, None]).sum(-1)
-    return -found.clamp(min=LEAST).log().mean()
+    return _short_of_enough(found.clamp(min=LEAST).log())
 
 
 def missed_clocks(attention: Tensor, asked: Filmed, pairs: int) -> Tensor:
@@ -97,11 +98,16 @@ def missed_clocks(attention: Tensor, asked: Filmed, pairs: int) -> Tensor:
     parts = attention.unflatten(3, (pairs, -1)).unflatten(2, (pairs, -1))
     own = parts.diagonal(dim1=2, dim2=4).permute(0, 1, 4, 2, 3)  # clips, heads, pairs, tokens, tokens
     wanted = clocks[..., list(CLOCK_HEADS.values())].permute(0, 3, 1, 2)[:, :, :, None] & below[:, None, :, :, None]
-    return -own[:, list(CLOCK_HEADS)][wanted].mean() if wanted.any() else attention.sum() * 0
+    return _short_of_enough(own[:, list(CLOCK_HEADS)][wanted]) if wanted.any() else attention.sum() * 0
 
 
 def missed_before(attention: Tensor, pairs: int) -> Tensor:
     """How far off tokens look for what stood at their place in the pair of frames before: as `missed_clocks`."""
     place = attention.shape[-1] // pairs
     before = attention[:, list(BEFORE_HEADS)].diagonal(-place, dim1=-2, dim2=-1)
-    return -before.mean() if before.numel() else attention.sum() * 0
+    return _short_of_enough(before) if before.numel() else attention.sum() * 0
+
+
+def _short_of_enough(found: Tensor) -> Tensor:
+    """Minus the mean of logarithms, those of enough attention taken for just enough."""
+    return -found.clamp(max=log(ENOUGH)).mean()

@@ -196,7 +196,9 @@ class Trainer:
         )
         missed = pointing.missed_clocks(clocks, asked, pairs) + pointing.missed_before(before, pairs)
         if batch.pointed:
-            missed = missed + pointing.missed(looked.looks[pointing.LAYER], batch.pointed, medium.start)
+            for layer in pointing.LAYERS:
+                of_words = pointing.missed(looked.looks[layer], batch.pointed, medium.start)
+                missed = missed + of_words / len(pointing.LAYERS)
         return missed
 
     def learn(self, job: str, batch: Batch, scale: float) -> tuple[float, ...]:

@@ -10,7 +10,7 @@ from data import Question, Sample
 from data.clip import Actor, Clip
 from moments import FRAMES, film
 from places import IGNORED
-from pointing import BEFORE_HEADS, CLOCK_HEADS, HEADS, LEAST, missed, missed_before, missed_clocks, point
+from pointing import BEFORE_HEADS, CLOCK_HEADS, ENOUGH, HEADS, LEAST, missed, missed_before, missed_clocks, point
 
 from ernie_cli.times import clock
 
@@ -50,7 +50,7 @@ def test_times_that_no_frame_has_point_nowhere() -> None:
     assert missed(torch.rand(1, 6, 1, 40, 60), pointed, 5) == 0
 
 
-@pytest.mark.parametrize(("share", "expected"), [(1.0, 0.0), (0.5, log(2)), (0.0, -log(LEAST))])
+@pytest.mark.parametrize(("share", "expected"), [(1.0, -log(ENOUGH)), (0.5, log(2)), (0.0, -log(LEAST))])
 def test_taught_heads_are_wrong_by_what_they_do_not_give_to_the_targets(share: float, expected: float) -> None:
     pointed, start = _pointed("the star appears", COMES), 5
     looks = torch.zeros(1, 6, 1, len(COMES), start + 48 + 1)
@@ -78,15 +78,15 @@ def test_tokens_below_the_clock_are_taught_to_look_at_its_digits_and_those_besid
         head: {token: int(lies_on[token // 16 * 16 :, digit].nonzero()[0]) + token // 16 * 16 for token in below}
         for head, digit in CLOCK_HEADS.items()
     }
-    assert missed_clocks(_attention(right), asked, GRID[0]) == 0
+    assert missed_clocks(_attention(right), asked, GRID[0]).item() == pytest.approx(-log(ENOUGH))
     # The clocks of the frames before are not theirs.
     late = {head: {token: target % 16 for token, target in targets.items()} for head, targets in right.items()}
-    assert missed_clocks(_attention(late), asked, GRID[0]).item() == pytest.approx(50 * 2 / 3)
+    assert missed_clocks(_attention(late), asked, GRID[0]).item() == pytest.approx((50 * 2 - log(ENOUGH)) / 3)
 
 
 def test_tokens_are_taught_to_look_at_their_place_in_the_frames_before() -> None:
     right = {head: {token: token - 16 for token in range(16, 48)} for head in BEFORE_HEADS}
-    assert missed_before(_attention(right), GRID[0]) == 0
+    assert missed_before(_attention(right), GRID[0]).item() == pytest.approx(-log(ENOUGH))
     assert missed_before(_attention({head: {} for head in right}), GRID[0]) == 50
     # In a clip of one look there is nothing before.
     assert missed_before(_attention(right)[..., :16, :16], 1) == 0
