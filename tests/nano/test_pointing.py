@@ -37,6 +37,15 @@ def test_digits_of_a_time_point_to_the_tokens_of_the_thing_that_know_it() -> Non
     assert [targets.nonzero().flatten().tolist() for targets in pointed.targets] == [[SECOND]] * 16
 
 
+def test_rather_than_where_it_is_seen_at_that_time_it_is_looked_where_something_becomes_of_it() -> None:
+    states = [("red", LOW)] * 2 + [("blue", LOW)] * 4  # red in the first pair, and it turns with the second
+    clip = Clip([Actor("star", "star", states)], [float(frame) for frame in range(6)], (112, 112))
+    said = "It is red at 00:00:01.00. It is blue at 00:00:02.00. It ends at 00:00:05.00."
+    sample = Sample(None, [Question("the star turns blue", said, "")], clip=clip)
+    targets = point([sample], [[list(said)]], film([clip], GRID)).targets
+    assert [row.nonzero().flatten().tolist() for row in targets[::8]] == [[SECOND], [SECOND], [SECOND + 16]]
+
+
 def test_where_no_thing_is_named_or_it_is_not_there_all_tokens_of_that_time_will_do() -> None:
     for text in ("What happens?", "the ring appears", "the star leaves"):
         (first, *_), said = _pointed(text, f"At {clock(0)}.").targets, torch.zeros(GRID, dtype=torch.bool)
