@@ -158,17 +158,8 @@ class Curriculum:
 
     def _times(self, frames: int) -> Callable[[], Sample]:
         """Parts of clips, and thoughts about what happens in them, in which only the times are to be said."""
-        own, size = self.own, self.random.choice(CLIPS)
-
-        def make() -> Sample:
-            while True:
-                sample = look_sample(own, *size, frames, 3 * TIMES)
-                found = [question for question in sample.questions if question.answer.startswith("[{")]
-                if found:
-                    asked = [_timed(question) for question in found[:TIMES]]
-                    return replace(sample, questions=asked + own.choices(asked, k=TIMES - len(asked)))
-
-        return make
+        size = self.random.choice(CLIPS)
+        return lambda: timed_sample(self.own, *size, frames)
 
     def _moments(self, learned: int) -> tuple[Callable[[], Sample], int, tuple[PixelBudget, PixelBudget]]:
         """Clips about which nothing is said: clocks alone first, in the upper rows of frames of 4 x 4 tokens."""
@@ -202,6 +193,16 @@ class Curriculum:
 def _share(job: str) -> tuple[str, float]:
     name, _, share = job.partition("=")
     return name, float(share) if share else MIX[name]
+
+
+def timed_sample(random: Random, width: int, height: int, frames: int) -> Sample:
+    """A part of a clip, and `TIMES` thoughts about what happens in it, which may come twice."""
+    while True:
+        sample = look_sample(random, width, height, frames, 3 * TIMES)
+        found = [question for question in sample.questions if question.answer.startswith("[{")]
+        if found:
+            asked = [_timed(question) for question in found[:TIMES]]
+            return replace(sample, questions=asked + random.choices(asked, k=TIMES - len(asked)))
 
 
 def _timed(question: Question) -> Question:

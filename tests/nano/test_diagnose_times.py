@@ -1,0 +1,37 @@
+"""What is told of how times are said is what a model says, and where it looks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+
+import torch
+from curriculum import timed_sample
+from data import HELD_OUT
+from diagnose_times import times
+from train import Trainer
+
+
+def test_every_time_of_a_clips_thoughts_is_asked_once_and_shares_are_shares(tmp_path: Path) -> None:
+    trainer = Trainer(tmp_path, 0.0)
+    for seed in range(3):
+        sample = timed_sample(Random(HELD_OUT + seed), 140, 140, 8)
+        found = list(times(trainer, sample))
+        assert len(found) == sum(question.thought.count(":") // 2 for question in sample.questions)
+        assert {event.split(", ")[1] for event, *_ in found} == {"start", "end"}
+        assert all(0 <= share <= 1.001 for _, *shares in found for share in shares)
+
+
+def test_a_model_that_says_the_wanted_digits_is_right(tmp_path: Path, monkeypatch) -> None:
+    trainer, sample = Trainer(tmp_path, 0.0), timed_sample(Random(HELD_OUT), 140, 140, 8)
+    look, weights = trainer.look, trainer.model.lm_head.weight
+
+    def knowing(batch):
+        """As if each state were that of the token to be said."""
+        return look(batch)._replace(
+            hidden=torch.nn.functional.one_hot(batch.targets.clamp(min=0), len(weights)).float()
+        )
+
+    monkeypatch.setattr(trainer, "look", knowing)
+    monkeypatch.setattr(trainer.model.lm_head, "weight", torch.nn.Parameter(torch.eye(len(weights))))
+    assert {said for *_, said in times(trainer, sample)} == {1.0}
