@@ -27,7 +27,7 @@ from memory import trim
 from moments import FRAMES, ClipHeads, Filmed
 from network import attention_in, compile_parts, loss, padded_indices, read, see
 from places import LAYER, Asked, Heads
-from shape import CONFIG, new_model, set_sections
+from shape import new_model
 from torch import Tensor, nn
 
 from ernie_cli.runtime.checkpoint import NANO, find
@@ -38,7 +38,16 @@ from ernie_cli.runtime.tokenizer import Tokenizer
 ROOT = Path(__file__).parents[2]
 TOKENIZER = ROOT / "ernie_cli" / "nano" / "tokenizer.model"
 # By the checkpoint in the package, of each job: the curriculum goes by it.
-LEARNED = {"easy-vqa": 36_848, "ask": 48_448, "ground": 287_680, "places": 106_752, "judge": 73_984}
+LEARNED = {
+    "easy-vqa": 40_112,
+    "ask": 62_080,
+    "ground": 351_040,
+    "places": 106_752,
+    "judge": 89_664,
+    "times": 38_008,
+    "moments": 63_200,
+    "video": 11_696,
+}
 WARMUP = 50
 # How much what every token shows counts: alone, and beside what is said. What a clip's tokens do not know cannot be
 # said: those of whole films are too few to teach it.
@@ -80,8 +89,6 @@ class Trainer:
         self.folder, self.peak = folder, peak
         self.tokenizer = Tokenizer(TOKENIZER, CONTROL)
         saved = torch.load(folder / "state.pt") if (folder / "state.pt").exists() else None
-        if saved:
-            set_sections(saved["sections"])
         self.model = new_model(self.tokenizer.control)
         hidden = self.model.config.text_config.hidden_size
         self.heads = nn.ModuleDict({Asked.HEADS: Heads(hidden), Filmed.HEADS: ClipHeads(hidden)})
@@ -135,7 +142,6 @@ class Trainer:
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "step": self.step,
             "learned": dict(self.learned),
-            "sections": CONFIG["rope_scaling"]["mrope_section"],
         }
         torch.save(state, self.folder / "state.part")
         (self.folder / "state.part").replace(self.folder / "state.pt")
@@ -296,17 +302,8 @@ def main() -> None:
     parser.add_argument("--jobs", help="only these jobs, such as 'ask ground=0.8': with these shares, or their own")
     parser.add_argument("--export", type=Path, help="write a checkpoint here and stop")
     parser.add_argument("--fresh", action="store_true", help="do not go on from the checkpoint in the package")
-    parser.add_argument(
-        "--sections", type=int, nargs=3, metavar="N", help="rotary frequencies of height, width and time, at first"
-    )
     options = parser.parse_args()
 
-    if options.sections:
-        if (options.folder / "state.pt").exists():
-            parser.error(f"the training in {options.folder} has its rotary sections already")
-        if sum(options.sections) != CONFIG["head_dim"] // 2:
-            parser.error(f"rotary sections are {CONFIG['head_dim'] // 2} frequencies altogether")
-        set_sections(options.sections)
     trainer = Trainer(options.folder, options.peak, fresh=options.fresh)
     if options.export:
         trainer.export(options.export)

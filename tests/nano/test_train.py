@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 import torch
 from curriculum import Curriculum
-from shape import CONFIG
 from torch.linalg import matrix_norm
 from train import ALONE, CAPPED_BY, CAPS, Trainer
 
@@ -55,13 +54,3 @@ def test_experts_are_held_below_their_bounds(trainer: Trainer) -> None:
         assert matrix_norm(weight, 2).max() <= last * 1.001
     largest = max(matrix_norm(weight, 2).max().item() for weight, _ in trainer.experts.values())
     assert largest > 5.9  # and no lower than that
-
-
-def test_a_training_keeps_its_rotary_sections(trainer: Trainer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(CONFIG, "freq_allocation", 14)
-    monkeypatch.setitem(CONFIG["rope_scaling"], "mrope_section", [1, 1, 14])
-    trainer.save()
-    monkeypatch.setitem(CONFIG["rope_scaling"], "mrope_section", [5, 5, 6])
-    resumed = Trainer(trainer.folder, 1e-3)
-    assert resumed.model.config.text_config.rope_parameters["mrope_section"] == [1, 1, 14]
-    assert CONFIG["freq_allocation"] == 14
