@@ -17,7 +17,7 @@ from batches import collate
 from curriculum import CLIPS, FRAMES, PICTURES
 from data import HELD_OUT
 from data.video import look_sample
-from moments import CHANGES, DIGITS, EARLY, LATE, TOLD, Filmed
+from moments import CHANGES, DIGITS, EARLY, LATE, STAGES, TOLD, Filmed
 from moments import FRAMES as SHOWN
 from places import IGNORED, KINDS, LAYER, scaled, split
 from torch import Tensor
@@ -51,14 +51,17 @@ def _hits(clocks: Tensor, late: dict[str, Tensor], asked: Filmed) -> dict[str, T
     stood = torch.stack([part.argmax(-1) for part in late["stood"].split(KINDS, dim=-1)], dim=-1) == asked.stood
     hits["things of the frame before"] = stood.all(-1)[asked.stood[..., 1] != IGNORED]
     known = (asked.told != IGNORED).all(-1)
-    changed = asked.changes != CHANGES.index("none")
-    answers = late["changes"].unflatten(-1, (SHOWN, len(CHANGES))).argmax(-1)
-    hits["both times, nothing changed"] = told[known & ~changed.any(-1)]
+    happened = asked.happened
+    hits["both times, nothing happened"] = told[known & ~happened.any(-1)]
     for place, name in enumerate(PLACES):
-        only = changed[..., place] & ~changed[..., 1 - place]
-        hits[f"both times, changed in the {name} frame"] = told[known & only]
-        for number, change in enumerate(CHANGES):
-            hits[f"{change}, {name} frame"] = (answers == number)[..., place][asked.changes[..., place] == number]
+        only = happened[..., place] & ~happened[..., 1 - place]
+        hits[f"both times, happened in the {name} frame"] = told[known & only]
+    for what, (names, expected) in {"changes": (CHANGES, asked.changes), "stages": (STAGES, asked.stages)}.items():
+        answers = late[what].unflatten(-1, (SHOWN, len(names))).argmax(-1)
+        for place, name in enumerate(PLACES):
+            for number, said in enumerate(names):
+                if number or what == "changes":
+                    hits[f"{said}, {name} frame"] = (answers == number)[..., place][expected[..., place] == number]
     return hits
 
 

@@ -31,6 +31,7 @@ State: TypeAlias = tuple[str, Box] | None  # of a thing in a frame: its colour a
 FRAMES = 2  # of a token
 DIGITS = 8  # HHMMSSss
 CHANGES = ("none", "appears", "leaves", "moves", "turns")
+STAGES = ("none", "sets out", "arrives")  # of a movement: its first step, and the first frame in which it is over
 NOTHING = 0.05  # how much it counts that nothing has changed: mostly it is so
 EARLY = {
     "kinds": FRAMES * sum(KINDS),
@@ -43,6 +44,7 @@ TOLD = 2  # clocks: that of the frame in which something has changed, and that o
 LATE = {
     "kind": sum(KINDS),
     "changes": FRAMES * len(CHANGES),
+    "stages": FRAMES * len(STAGES),
     "clocks": TOLD * DIGITS * 10,
     "before": DIGITS * 10,
     "stood": sum(KINDS),
@@ -55,11 +57,12 @@ class Filmed:
 
     `kinds` (clips, tokens, frames, 2): the shape, `len(SHAPES)` for none, and the colour. `read` (clips, tokens, frames
     * digits): digits of clocks that lie on a token. `told` (clips, tokens, 2 * digits): below the clock, those of the
-    two frames between which what a token shows has last changed; of its own, unless it has changed in the first only.
+    two frames between which something has last happened to what a token shows; its own, unless that was in the first.
     `before` (clips, tokens, digits): below the clock, that of the frame before the token's two. `stood` (clips, tokens,
     2): what stood on the token in that frame. `kind` (clips, tokens, 2): what stands on a token or has just left it.
-    `changes` (clips, tokens, frames): what became of that, none where nothing stands. `middles` (clips, tokens,
-    frames * 2): how far right and down of the token's middle that of the thing on it is, in `STEP` pixels.
+    `changes` (clips, tokens, frames): what became of that, none where nothing stands. `stages` (clips, tokens, frames):
+    whether it set out or arrived. `middles` (clips, tokens, frames * 2): how far right and down of the token's middle
+    that of the thing on it is, in `STEP` pixels.
     """
 
     HEADS: ClassVar = "clip"
@@ -71,7 +74,19 @@ class Filmed:
     stood: Tensor
     kind: Tensor
     changes: Tensor
+    stages: Tensor
     middles: Tensor
+
+    @property
+    def happened(self) -> Tensor:
+        """Of which frames (clips, tokens, frames) something is told: a movement that goes on is nothing new."""
+        return happening(self.changes, self.stages)
+
+
+def happening(changes: Tensor, stages: Tensor) -> Tensor:
+    """Where something begins or ends."""
+    goes_on = (changes == CHANGES.index("moves")) | (changes == CHANGES.index("none"))
+    return ~goes_on | (stages != STAGES.index("none"))
 
 
 def film(clips: Sequence[Clip], grid: tuple[int, int, int]) -> Filmed:
@@ -83,6 +98,7 @@ def film(clips: Sequence[Clip], grid: tuple[int, int, int]) -> Filmed:
     told = torch.full((len(clips), times, height, width, TOLD, DIGITS), IGNORED)
     before = told[..., 0, :].clone()
     kind, changes = kinds[..., 0, :].clone(), torch.zeros_like(kinds[..., 1])
+    stages = changes.clone()
     stood = torch.full_like(kind, IGNORED)
     middles = torch.full_like(kinds, IGNORED)
     for at, clip in enumerate(clips):
@@ -97,20 +113,22 @@ def film(clips: Sequence[Clip], grid: tuple[int, int, int]) -> Filmed:
             for frame in range(times * FRAMES):
                 pair, place = divmod(frame, FRAMES)
                 state, last = _state(actor, frame), _state(actor, max(frame - 1, 0))
+                change, earlier = _change(last, state), _change(_state(actor, max(frame - 2, 0)), last)
                 for y, x in _tokens(state, clip.size, height, width):
                     kinds[at, pair, y, x, place] = _kind(actor, state)
                     middles[at, pair, y, x, place] = _middle(state, clip.size, (height, width), (y, x))
                 for y, x in _tokens(state or last, clip.size, height, width):
                     kind[at, pair, y, x] = _kind(actor, state or last)
-                    changes[at, pair, y, x, place] = CHANGES.index(_change(last, state))
-        # What changed in a token's first frame had been as it was in the second of the token before.
-        first, second = (changes[at] != CHANGES.index("none")).unbind(-1)
+                    changes[at, pair, y, x, place] = CHANGES.index(change)
+                    stages[at, pair, y, x, place] = STAGES.index(_stage(earlier, change))
+        # What happened in a token's first frame had been as it was in the second of the token before.
+        first, second = happening(changes[at], stages[at]).unbind(-1)
         told[at, 1:, :, :, 0] = torch.where(first[1:, ..., None], digits[:-1, None, None, 1], told[at, 1:, :, :, 0])
         told[at, :, :, :, 1] = torch.where((first & ~second)[..., None], digits[:, None, None, 0], told[at, :, :, :, 1])
     # Beside the clock, half of its digits are still to come.
     told[:, :, 0] = IGNORED
     stood[:, 1:] = kinds[:, :-1, ..., 1, :]
-    parts = (kinds, read.flatten(-2), told.flatten(-2), before, stood, kind, changes, middles.flatten(-2))
+    parts = (kinds, read.flatten(-2), told.flatten(-2), before, stood, kind, changes, stages, middles.flatten(-2))
     return Filmed(*(part.flatten(1, 3) for part in parts))
 
 
@@ -127,6 +145,13 @@ def _change(before: State, state: State) -> str:
     if before is None or state is None:
         return "none" if before == state else "leaves" if before else "appears"
     return "turns" if before[0] != state[0] else "moves" if before[1] != state[1] else "none"
+
+
+def _stage(earlier: str, change: str) -> str:
+    """Of a movement, by what changed between the two frames before and what did since."""
+    if change == "moves":
+        return "none" if earlier == "moves" else "sets out"
+    return "arrives" if earlier == "moves" and change == "none" else "none"
 
 
 def _tokens(state: State, size: tuple[int, int], height: int, width: int) -> list[Span]:
@@ -181,12 +206,15 @@ class ClipHeads(nn.Module):
         late = split(self.late(scaled(state)), LATE)
         changes = torch.ones(len(CHANGES))
         changes[CHANGES.index("none")] = NOTHING
-        # Few tokens show a change, but of those the clocks are told.
-        changed = (asked.changes != CHANGES.index("none")).any(-1, keepdim=True)
-        here, elsewhere = (asked.told.where(which, IGNORED) for which in (changed, ~changed))
+        stages = torch.ones(len(STAGES))
+        stages[STAGES.index("none")] = NOTHING
+        # To few tokens something happens, but of those the clocks are told.
+        happened = asked.happened.any(-1, keepdim=True)
+        here, elsewhere = (asked.told.where(which, IGNORED) for which in (happened, ~happened))
         wrong = (
             kind_mistakes(late["kind"], asked.kind)
             + mistakes(late["changes"], asked.changes, changes)
+            + mistakes(late["stages"], asked.stages, stages)
             + mistakes(late["clocks"], here)
             + mistakes(late["clocks"], elsewhere)
             # Asked of all: what changes is too rare to teach a look at the pair before.

@@ -17,7 +17,7 @@ from math import log
 import torch
 from data import Sample
 from data.scenes import SHAPES
-from moments import CHANGES, DIGITS, FRAMES, TOLD, Filmed
+from moments import DIGITS, FRAMES, TOLD, Filmed
 from places import IGNORED
 from torch import Tensor
 
@@ -49,14 +49,14 @@ def point(samples: Sequence[Sample], pieces: Sequence[Sequence[Sequence[str]]], 
     places, targets = [], []
     for row, (sample, branches) in enumerate(zip(samples, pieces, strict=True)):
         told = asked.told[row].unflatten(-1, (TOLD, DIGITS))
-        changed = (asked.changes[row] != CHANGES.index("none")).any(-1)
+        happened = asked.happened[row].any(-1)
         for branch, (question, said) in enumerate(zip(sample.questions, branches, strict=True)):
             shape = next((shape for shape in SHAPES if shape in question.text), None)
             for time, tokens in _times(said):
                 known = (told == torch.tensor(time)).all(-1).any(-1)
                 of_thing = known & (asked.kind[row, :, 0] == SHAPES.index(shape)) if shape else known
-                # Where something has become of it, a token's two times are always those before and after.
-                target = next((best for best in (of_thing & changed, of_thing) if best.any()), known)
+                # Where something has happened to it, a token's two times are always those before and after.
+                target = next((best for best in (of_thing & happened, of_thing) if best.any()), known)
                 if target.any():
                     places += [(row, branch, token - 1) for token in tokens]  # the token before says it
                     targets += [target] * len(tokens)

@@ -7,7 +7,7 @@ from random import Random
 import torch
 from data.video import restless_sample
 from diagnose_clips import _hits
-from moments import CHANGES, DIGITS, FRAMES, TOLD, film
+from moments import CHANGES, DIGITS, FRAMES, STAGES, TOLD, film
 from places import KINDS
 from torch.nn import functional as F
 
@@ -23,10 +23,11 @@ def test_heads_that_know_all_are_all_right_and_ones_that_say_nothing_changed_mis
     changes = F.one_hot(asked.changes, len(CHANGES)).float()
     assert read.shape[-1] == FRAMES * DIGITS * 10
     assert told.shape[-1] == TOLD * DIGITS * 10
-    late = {"clocks": told, "before": before, "stood": stood}
+    stages = F.one_hot(asked.stages, len(STAGES)).float().flatten(2)
+    late = {"clocks": told, "before": before, "stood": stood, "stages": stages}
     hits = _hits(read, {**late, "changes": changes.flatten(2)}, asked)
     assert all(hit.all() for hit in hits.values())
-    assert sum(len(hit) for name, hit in hits.items() if name.startswith("both times, changed")) > 0
+    assert sum(len(hit) for name, hit in hits.items() if name.startswith("both times, happened")) > 0
 
     still = torch.zeros_like(changes)
     still[..., CHANGES.index("none")] = 1

@@ -9,7 +9,7 @@ import torch
 from data.clip import Actor, Clip, strip_height
 from data.scenes import COLORS, SHAPES
 from data.video import clocks_sample, look_sample
-from moments import CHANGES, DIGITS, FRAMES, TOLD, ClipHeads, film
+from moments import CHANGES, DIGITS, FRAMES, STAGES, TOLD, ClipHeads, film
 from places import IGNORED, REACH, STEP
 
 from ernie_cli.times import clock
@@ -55,6 +55,19 @@ def test_what_became_of_a_thing_is_asked_where_it_stands_or_stood() -> None:
     assert not changes[:, :, 1].any()
     # Gone, it is still known where it was.
     assert filmed.kind.view(*grid, 2)[1, 3, 3, 0] == SHAPES.index("star")
+
+
+def test_of_a_movement_its_beginning_and_its_end_are_asked() -> None:
+    on_the_way = (0.6, 0.7, 0.9, 1.0)
+    states = [("red", box) for box in (TOP, TOP, on_the_way, LOW, LOW, LOW, LOW, on_the_way)]
+    filmed, grid = _filmed(states, [float(place) for place in range(8)])
+    stages = [[STAGES[stage] for stage in pair] for pair in filmed.stages.view(*grid, FRAMES)[:, 3, 3].tolist()]
+    assert stages == [["none", "none"], ["sets out", "none"], ["arrives", "none"], ["none", "sets out"]]
+    happened = filmed.happened.view(*grid, FRAMES)[:, 3, 3]
+    assert happened.tolist() == [[stage != "none" for stage in pair] for pair in stages]
+    # It stood until the first of these times, and had arrived by that before it stood still again.
+    seconds = filmed.told.view(*grid, TOLD, DIGITS)[:, 3, 3, :, 5]
+    assert seconds.tolist() == [[0, 1], [1, 2], [3, 4], [6, 7]]
 
 
 def test_the_digits_of_a_clock_are_asked_of_the_tokens_they_lie_on_and_of_all_below() -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from data import Question, Sample
 from data.clip import Actor, Clip
-from moments import FRAMES, film
+from moments import FRAMES, STAGES, film
 from places import IGNORED
 from pointing import BEFORE_HEADS, CLOCK_HEADS, ENOUGH, HEADS, LEAST, missed, missed_before, missed_clocks, point
 
@@ -44,6 +44,18 @@ def test_rather_than_where_it_is_seen_at_that_time_it_is_looked_where_something_
     sample = Sample(None, [Question("the star turns blue", said, "")], clip=clip)
     targets = point([sample], [[list(said)]], film([clip], GRID)).targets
     assert [row.nonzero().flatten().tolist() for row in targets[::8]] == [[SECOND], [SECOND], [SECOND + 16]]
+
+
+def test_the_times_of_a_movement_are_read_where_it_sets_out_and_where_it_arrives() -> None:
+    boxes = [LOW, (0.6, 0.6, 0.9, 0.9), (0.5, 0.5, 0.8, 0.8), (0.4, 0.4, 0.7, 0.7), (0.4, 0.4, 0.7, 0.7), LOW]
+    states = [("red", box) for box in boxes]
+    clip = Clip([Actor("star", "star", states)], [float(frame) for frame in range(6)], (112, 112))
+    said = "It stands still until 00:00:00.00. It moves until 00:00:03.00."
+    asked = film([clip], GRID)
+    targets = point([Sample(None, [Question("the star moves", said, "")], clip=clip)], [[list(said)]], asked).targets
+    for target, stage in ((targets[0], "sets out"), (targets[8], "arrives")):
+        assert target.any()
+        assert (asked.stages[0][target] == STAGES.index(stage)).any(-1).all()
 
 
 def test_where_no_thing_is_named_or_it_is_not_there_all_tokens_of_that_time_will_do() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from batches import collate
 from curriculum import Curriculum
 from torch.linalg import matrix_norm
 from train import ALONE, CAPPED_BY, CAPS, Trainer
@@ -17,8 +18,6 @@ def trainer(tmp_path: Path) -> Trainer:
 
 
 def _learn(trainer: Trainer, job: str) -> None:
-    from batches import collate
-
     _, samples, budgets = Curriculum(0, [job]).draw({})
     trainer.learn(job, collate(samples[:4], trainer.tokenizer, *budgets), 1.0)
 
@@ -54,3 +53,20 @@ def test_experts_are_held_below_their_bounds(trainer: Trainer) -> None:
         assert matrix_norm(weight, 2).max() <= last * 1.001
     largest = max(matrix_norm(weight, 2).max().item() for weight, _ in trainer.experts.values())
     assert largest > 5.9  # and no lower than that
+
+
+@pytest.mark.parametrize("job", ["moments", "times", "video"])
+def test_clips_are_learned_from(trainer: Trainer, job: str) -> None:
+    trainer.step = ALONE + 1
+    _, samples, budgets = Curriculum(0, [job]).draw({})
+    batch = collate(samples[:3], trainer.tokenizer, *budgets)
+    losses, _ = trainer.losses(batch)
+    said, shown, pointed = (loss.item() for loss in losses)
+    assert (said > 0) == (job != "moments")
+    assert shown > 0
+    assert pointed > 0
+    eyes, decoder = trainer._parts()
+    sum(losses).backward()
+    # The eyes learn from what the heads right behind them are asked, and not from times that are said.
+    assert any(weight.grad is not None for weight in eyes) == (job != "times")
+    assert any(weight.grad is not None for weight in decoder)
