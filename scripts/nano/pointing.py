@@ -27,6 +27,7 @@ CLOCK_LAYER, BEFORE_LAYER = 1, 2  # those that a clip's tokens look with
 CLOCK_HEADS = {0: 7, 1: 4, 3: 6, 4: 1}  # and at which digit; these lie on all tokens that hold any, but for ten hours
 BEFORE_HEADS = (2, 5)
 TIME = re.compile(r"\d\d:\d\d:\d\d\.\d\d")
+NAME = re.compile(rf"\b({'|'.join(SHAPES)})\b")  # as a word: there is a star in "start"
 LEAST, ENOUGH = 1e-3, 0.9  # of attention, beyond which it makes no difference any more: it would only grow sharper
 
 
@@ -51,10 +52,10 @@ def point(samples: Sequence[Sample], pieces: Sequence[Sequence[Sequence[str]]], 
         told = asked.told[row].unflatten(-1, (TOLD, DIGITS))
         happened = asked.happened[row].any(-1)
         for branch, (question, said) in enumerate(zip(sample.questions, branches, strict=True)):
-            shape = next((shape for shape in SHAPES if shape in question.text), None)
+            named = NAME.search(question.text)
             for time, tokens in _times(said):
                 known = (told == torch.tensor(time)).all(-1).any(-1)
-                of_thing = known & (asked.kind[row, :, 0] == SHAPES.index(shape)) if shape else known
+                of_thing = known & (asked.kind[row, :, 0] == SHAPES.index(named[0])) if named else known
                 # Where something has happened to it, a token's two times are always those before and after.
                 target = next((best for best in (of_thing & happened, of_thing) if best.any()), known)
                 if target.any():

@@ -8,6 +8,7 @@ import pytest
 import torch
 from data import Question, Sample
 from data.clip import Actor, Clip
+from data.video import PROMPT
 from moments import FRAMES, STAGES, film
 from places import IGNORED
 from pointing import BEFORE_HEADS, CLOCK_HEADS, ENOUGH, HEADS, LEAST, missed, missed_before, missed_clocks, point
@@ -29,7 +30,7 @@ def _pointed(text: str, said: str):
 
 
 def test_digits_of_a_time_point_to_the_tokens_of_the_thing_that_know_it() -> None:
-    pointed = _pointed("the star appears", COMES)
+    pointed = _pointed(PROMPT.format(event="the star appears"), COMES)
     assert len(pointed.row) == 2 * 8
     # The token before a digit is the one that says it.
     assert [COMES[token + 1] for token in pointed.token] == [c for c in COMES if c.isdigit()]
@@ -59,7 +60,7 @@ def test_the_times_of_a_movement_are_read_where_it_sets_out_and_where_it_arrives
 
 
 def test_where_no_thing_is_named_or_it_is_not_there_all_tokens_of_that_time_will_do() -> None:
-    for text in ("What happens?", "the ring appears", "the star leaves"):
+    for text in ("What happens?", PROMPT.format(event="the ring appears"), "the star leaves"):
         (first, *_), said = _pointed(text, f"At {clock(0)}.").targets, torch.zeros(GRID, dtype=torch.bool)
         said[0, 1:] = True  # below the clock
         assert first.tolist() == said.flatten().tolist()
