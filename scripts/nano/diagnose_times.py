@@ -7,10 +7,8 @@ of `moments.py` read it whole (`known`), and how often it is said right, digit f
 
 from __future__ import annotations
 
-import argparse
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 from random import Random
 
 import pointing
@@ -19,9 +17,10 @@ from batches import collate
 from curriculum import CLIPS, FRAMES, PICTURES, timed_sample
 from data import HELD_OUT, Sample
 from data.scenes import SHAPES
+from diagnose_clips import arguments
 from moments import DIGITS, LATE, TOLD, Filmed
 from places import LAYER, scaled, split
-from train import ROOT, Trainer
+from train import Trainer
 
 Figure = tuple[str, float, float, float]  # what is asked for; looked, known and said
 
@@ -62,13 +61,7 @@ def _verb(event: str) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--folder", type=Path, default=ROOT / "runs" / "nano", help="where a training saves its state")
-    parser.add_argument("--limit", type=int, default=60, help="how many clips")
-    parser.add_argument("--frames", type=int, default=16, help="of a clip")
-    options = parser.parse_args()
-    if not (options.folder / "state.pt").exists():
-        parser.error(f"{options.folder} holds no state of a training; the heads are in no checkpoint")
+    options = arguments(__doc__, limit=60)
     trainer = Trainer(options.folder, 0.0)
     found: dict[str, list[tuple[float, float, float]]] = {}
     for seed in range(options.limit):
