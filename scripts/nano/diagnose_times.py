@@ -33,10 +33,8 @@ def times(trainer: Trainer, sample: Sample) -> Iterator[Figure]:
     assert isinstance(asked, Filmed)
     assert pointed
     looked = trainer.look(batch)
-    where = (pointed.row, pointed.branch, pointed.token)
-    looks = [looked.looks[layer][:, list(pointing.HEADS)] for layer in pointing.LAYERS]
-    attention = torch.stack([look.permute(0, 2, 3, 1, 4)[where].float().mean(1) for look in looks]).mean(0)
-    found = (attention[:, layout.medium] * pointed.targets).sum(-1)
+    layers = [pointing.found(looked.looks[layer], pointed, layout.medium.start) for layer in pointing.LAYERS]
+    found = torch.stack(layers).mean((0, 2))
     late = split(trainer.heads[Filmed.HEADS].late(scaled(looked.states[LAYER][:, layout.medium])), LATE)
     read = late["clocks"].view(-1, TOLD, DIGITS, 10).argmax(-1)
 

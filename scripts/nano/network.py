@@ -337,8 +337,6 @@ def _attend_branches(q: Tensor, k: Tensor, v: Tensor, cut: int, branches: int) -
     scale = q.shape[-1] ** -0.5
     first = (q[:, :, :cut] @ k[:, :, :cut].transpose(-1, -2)) * scale + _causal(cut, q.dtype)
     in_prefix = first.softmax(-1, dtype=q.dtype) @ v[:, :, :cut]
-    if not branches:
-        return in_prefix, first[:, :, None, :0]
     bq, bk, bv = (t[:, :, cut:].unflatten(2, (branches, -1)) for t in (q, k, v))
     to_prefix = (q[:, :, cut:] @ k[:, :, :cut].transpose(-1, -2)).unflatten(2, (branches, -1))
     to_itself = bq @ bk.transpose(-1, -2)

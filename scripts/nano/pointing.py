@@ -77,18 +77,22 @@ def _times(pieces: Sequence[str]) -> list[tuple[list[int], list[int]]]:
     return found
 
 
-def missed(looks: Tensor, pointed: Pointed, start: int) -> Tensor:
-    """How far off the taught heads look: minus the logarithm of the attention that targets get, on average.
+def found(looks: Tensor, pointed: Pointed, start: int) -> Tensor:
+    """How much of the taught heads' attention targets get, (entries, heads).
 
     `looks` (rows, heads, branches, length, prefix) is the attention to the prefix, in which the medium's tokens begin
     at `start`.
     """
-    if not len(pointed.row):
-        return looks.sum() * 0
     taught = looks[:, list(HEADS)].permute(0, 2, 3, 1, 4)[pointed.row, pointed.branch, pointed.token]
     on_medium = taught[..., start : start + pointed.targets.shape[-1]].float()
-    found = (on_medium * pointed.targets[:, None]).sum(-1)
-    return _short_of_enough(found.clamp(min=LEAST).log())
+    return (on_medium * pointed.targets[:, None]).sum(-1)
+
+
+def missed(looks: Tensor, pointed: Pointed, start: int) -> Tensor:
+    """How far off the taught heads look: minus the logarithm of what they have `found`, on average."""
+    if not len(pointed.row):
+        return looks.sum() * 0
+    return _short_of_enough(found(looks, pointed, start).clamp(min=LEAST).log())
 
 
 def missed_clocks(attention: Tensor, asked: Filmed, pairs: int) -> Tensor:
@@ -111,6 +115,6 @@ def missed_before(attention: Tensor, pairs: int) -> Tensor:
     return _short_of_enough(before) if before.numel() else attention.sum() * 0
 
 
-def _short_of_enough(found: Tensor) -> Tensor:
-    """Minus the mean of logarithms, those of enough attention taken for just enough."""
-    return -found.clamp(max=log(ENOUGH)).mean()
+def _short_of_enough(logarithms: Tensor) -> Tensor:
+    """Minus their mean, those of enough attention taken for just enough."""
+    return -logarithms.clamp(max=log(ENOUGH)).mean()
