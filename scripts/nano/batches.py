@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from data import Question, Sample
-from moments import Filmed, film
+from moments import Filmed, Seen, film, shown_by
 from network import Layout
 from places import Asked, ask
 from pointing import Pointed, point
@@ -35,10 +35,11 @@ class Batch:
     """`ids`, `targets` (-100: not learned) are (rows, tokens), `positions` (3, rows, tokens).
 
     `asked` is what every token of the medium shows, where that is known, and `pointed`, of clips, where times that are
-    said can be read. `timed`: only times are to be said.
+    said can be read. `timed`: only times are to be said. `seen` (rows, tokens of the medium, hidden) is what the eyes
+    made of the media, if they have been asked before; then there are no `pixels`.
     """
 
-    pixels: Tensor
+    pixels: Tensor | None
     grid: tuple[int, int, int]
     ids: Tensor
     targets: Tensor
@@ -47,9 +48,10 @@ class Batch:
     asked: Asked | Filmed
     pointed: Pointed | None = None
     timed: bool = False
+    seen: Tensor | None = None
 
 
-def prefix(sample: Sample, tokenizer: Tokenizer, patches: Patches) -> tuple[list[int], np.ndarray, int, slice]:
+def prefix(sample: Sample, tokenizer: Tokenizer, patches: Patches | Seen) -> tuple[list[int], np.ndarray, int, slice]:
     """Ids and positions up to and with the medium's end token, the next position, and the slice of vision tokens."""
     assert sample.medium is not None
     pieces = render([user(sample.medium)])
@@ -84,7 +86,8 @@ def branch(question: Question, tokenizer: Tokenizer) -> tuple[list[int], list[bo
 
 def collate(samples: list[Sample], tokenizer: Tokenizer, picture: PixelBudget, frame: PixelBudget) -> Batch:
     """A batch of samples with equally many questions, whose media come out at one size."""
-    media = [_patches(sample, picture, frame) for sample in samples]
+    before: list[Seen] = [sample.seen for sample in samples if sample.seen]
+    media = before or [_patches(sample, picture, frame) for sample in samples]
     shared, where, start, vision = prefix(samples[0], tokenizer, media[0])
     asked = [[branch(question, tokenizer) for question in sample.questions] for sample in samples]
     rows, branches, cut = len(samples), len(asked[0]), len(shared)
@@ -100,7 +103,7 @@ def collate(samples: list[Sample], tokenizer: Tokenizer, picture: PixelBudget, f
             # The token at place i is asked to foretell the one at i + 1.
             following = torch.where(torch.tensor(learned), torch.tensor(said), -100)
             targets[row, index, : len(said) - 1] = following[1:]
-    shown = _shown(samples, media[0].merged_grid)
+    shown = shown_by(before) if before else _shown(samples, media[0].merged_grid)
     pointed = None
     if isinstance(shown, Filmed) and branches > 1:
         pieces = [[[tokenizer.decode([token]) for token in said] for said, _ in row] for row in asked]
@@ -109,7 +112,7 @@ def collate(samples: list[Sample], tokenizer: Tokenizer, picture: PixelBudget, f
     everywhere = torch.from_numpy(np.concatenate([where, *[places] * branches], axis=1))
     layout = Layout(cut, branches, vision, torch.cat([torch.ones(rows, cut, dtype=torch.bool), valid.flatten(1)], 1))
     return Batch(
-        torch.from_numpy(np.stack([p.pixels for p in media])),
+        None if before else torch.from_numpy(np.stack([p.pixels for p in media if isinstance(p, Patches)])),
         media[0].grid,
         torch.cat([torch.tensor(shared).expand(rows, -1), ids.flatten(1)], 1),
         torch.cat([torch.full((rows, cut), -100), targets.flatten(1)], 1),
@@ -118,6 +121,7 @@ def collate(samples: list[Sample], tokenizer: Tokenizer, picture: PixelBudget, f
         shown,
         pointed,
         any(question.mode == "timed" for question in samples[0].questions),
+        torch.stack([seen.states for seen in before]) if before else None,
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from random import Random
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from batches import WANTED
 from data import Question, Sample
@@ -17,9 +17,12 @@ from data.clip import HOLD
 from data.doc import doc_sample
 from data.ground import ground_sample, judged_sample
 from data.scenes import draw_size
-from data.video import clocks_sample, look_sample, restless_sample, video_sample
+from data.video import clocks_sample, look_sample, questions_about, restless_sample, video_sample
 
 from ernie_cli.runtime.vision import FACTOR, PixelBudget, fit
+
+if TYPE_CHECKING:
+    from reels import Reels
 
 # About 64 tokens, whatever the picture's size: then the width of a picture tells its height as well.
 PICTURES = PixelBudget(224 * 224, 80 * FACTOR**2)
@@ -55,19 +58,28 @@ SILENT = ("moments", "places")  # nothing is said in these
 POOL = 6  # batches that are drawn at once, to put questions of like length together
 
 
+# Clips of so many frames of a width and height, about which nothing is asked yet.
+FILMS: dict[str, Callable[[Random, int, int, int], Sample]] = {
+    "look": partial(look_sample, questions=0),
+    "whole": partial(video_sample, questions=0),
+    "restless": restless_sample,
+}
 Draw: TypeAlias = tuple[str, list[Sample], tuple[PixelBudget, PixelBudget]]
 
 
 class Curriculum:
     """Batches in which all media come out at one size; each job grows harder as its own pictures are learned.
 
-    `jobs` are names, or with another share than in `MIX`, as in `ground=0.8`.
+    `jobs` are names, or with another share than in `MIX`, as in `ground=0.8`. `reels` gives clips as `FILMS` draws
+    them, of a kind, a size and a number of frames, if they are not to be drawn anew each time.
     """
 
-    def __init__(self, seed: int, jobs: Sequence[str] = tuple(MIX), rank: int = 0) -> None:
+    def __init__(self, seed: int, jobs: Sequence[str] = tuple(MIX), rank: int = 0, reels: Reels | None = None) -> None:
         # Processes that train together draw the same jobs and sizes, so that none waits, but samples of their own.
         self.random, self.own = Random(seed), Random(f"{seed} {rank}")
         self.mix = dict(_share(job) for job in jobs)
+        self._clip = reels or (lambda kind, size, frames: FILMS[kind](self.own, *size, frames))
+        self._clips_only = reels is not None  # no strips of clocks: these teach the eyes
         self._waiting: dict[str, list[Draw]] = {job: [] for job in self.mix}
 
     def draw(self, learned: Mapping[str, int], *, eager: bool = True) -> Draw:
@@ -147,8 +159,8 @@ class Curriculum:
         def make() -> Sample:
             while True:
                 whole = frames >= 4 * HOLD and own.random() < 0.4
-                sample = (video_sample if whole else look_sample)(own, *size, frames, 2 * CLIP_QUESTIONS)
-                asked = sample.questions
+                sample = self._clip("whole" if whole else "look", size, frames)
+                asked = questions_about(own, sample.clip, 2 * CLIP_QUESTIONS)
                 if own.random() < 0.75:
                     asked = sorted(asked, key=lambda question: not question.answer.startswith("["))
                 if len(asked) >= CLIP_QUESTIONS:
@@ -159,16 +171,16 @@ class Curriculum:
     def _times(self, frames: int) -> Callable[[], Sample]:
         """Parts of clips, and thoughts about what happens in them, in which only the times are to be said."""
         size = self.random.choice(CLIPS)
-        return lambda: timed_sample(self.own, *size, frames)
+        return lambda: _timed_of(self.own, lambda: self._clip("look", size, frames))
 
     def _moments(self, learned: int) -> tuple[Callable[[], Sample], int, tuple[PixelBudget, PixelBudget]]:
         """Clips about which nothing is said: clocks alone first, in the upper rows of frames of 4 x 4 tokens."""
         own = self.own
-        if learned > FIRST["moments"] and self.random.random() < 0.6:
+        if self._clips_only or (learned > FIRST["moments"] and self.random.random() < 0.6):
             size = self.random.choice(CLIPS)
             frames = self.random.choice([CLOCKS, 2 * CLOCKS])
-            restless, look = partial(restless_sample, own, *size, frames), partial(look_sample, own, *size, frames, 0)
-            return restless if self.random.random() < 0.4 else look, FILM // frames, (PICTURES, FRAMES)
+            kind = "restless" if self.random.random() < 0.4 else "look"
+            return lambda: self._clip(kind, size, frames), FILM // frames, (PICTURES, FRAMES)
         # The clock is in the first row of tokens; those below are to know it as well.
         rows = 1 if learned < 10_000 else 2
         size = self.random.choice([size for size in CLIPS if fit(*size[::-1], FRAMES) == (SIDE, SIDE)])
@@ -197,9 +209,14 @@ def _share(job: str) -> tuple[str, float]:
 
 def timed_sample(random: Random, width: int, height: int, frames: int) -> Sample:
     """A part of a clip, and `TIMES` thoughts about what happens in it, which may come twice."""
+    return _timed_of(random, lambda: FILMS["look"](random, width, height, frames))
+
+
+def _timed_of(random: Random, draw: Callable[[], Sample]) -> Sample:
     while True:
-        sample = look_sample(random, width, height, frames, 3 * TIMES)
-        found = [question for question in sample.questions if question.answer.startswith("[{")]
+        sample = draw()
+        asked = questions_about(random, sample.clip, 3 * TIMES)
+        found = [question for question in asked if question.answer.startswith("[{")]
         if found:
             asked = [_timed(question) for question in found[:TIMES]]
             return replace(sample, questions=asked + random.choices(asked, k=TIMES - len(asked)))

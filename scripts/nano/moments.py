@@ -11,7 +11,7 @@ there. A head ends with training, and is not part of the checkpoint.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import ClassVar, TypeAlias
 
 import torch
@@ -81,6 +81,29 @@ class Filmed:
     def happened(self) -> Tensor:
         """Of which frames (clips, tokens, frames) something is told: a movement that goes on is nothing new."""
         return happening(self.changes, self.stages)
+
+    def to(self, dtype: torch.dtype) -> Filmed:
+        return Filmed(*(getattr(self, field.name).to(dtype) for field in fields(self)))
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the eyes made of a clip, (tokens, hidden), and what these tokens show; grids as those of `Patches`."""
+
+    grid: tuple[int, int, int]
+    merged_grid: tuple[int, int, int]
+    states: Tensor
+    shown: Filmed
+
+    @property
+    def tokens(self) -> int:
+        return len(self.states)
+
+
+def shown_by(seen: Sequence[Seen]) -> Filmed:
+    """What the tokens of a batch of clips show."""
+    names = [field.name for field in fields(Filmed)]
+    return Filmed(*(torch.cat([getattr(one.shown, name) for one in seen]) for name in names)).to(torch.long)
 
 
 def happening(changes: Tensor, stages: Tensor) -> Tensor:

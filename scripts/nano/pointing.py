@@ -23,7 +23,10 @@ from torch import Tensor
 
 LAYERS = (4, 5)  # of the decoder, that words look with: they read what layer 3 hands on, which `moments.py` asks
 HEADS = (0, 3)  # of each, one for each key-value head, as sixteen digits are much for one
-CLOCK_LAYER, BEFORE_LAYER = 1, 2  # those that a clip's tokens look with
+CLOCK_LAYER = 1  # that a clip's tokens look at their clocks with
+# Those that they look at the frames before with: what stood there says whether anything has changed since, and only
+# then can the clock be told that counts. Heads share keys and values, so that one layer cannot carry both.
+BEFORE_LAYERS = (2, 3)
 CLOCK_HEADS = {0: 7, 1: 4, 3: 6, 4: 1}  # and at which digit; these lie on all tokens that hold any, but for ten hours
 BEFORE_HEADS = (2, 5)
 TIME = re.compile(r"\d\d:\d\d:\d\d\.\d\d")

@@ -16,6 +16,7 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
+from random import Random
 from typing import Any, NamedTuple
 
 import pointing
@@ -25,8 +26,10 @@ from batches import Batch, collate
 from curriculum import MIX, Curriculum
 from memory import trim
 from moments import FRAMES, ClipHeads, Filmed
+from muon import Muon
 from network import attention_in, compile_parts, loss, padded_indices, read, see
 from places import LAYER, Asked, Heads
+from reels import Reels
 from shape import new_model
 from torch import Tensor, nn
 
@@ -48,6 +51,9 @@ LEARNED = {
     "moments": 63_200,
     "video": 11_696,
 }
+# Where there are instructions for bfloat16 it takes half of float32's time, and elsewhere fifty times as long.
+HALF = "AVX512" in torch.backends.cpu.get_cpu_capability()
+PRECISION = torch.bfloat16 if HALF else torch.float32
 WARMUP = 50
 # How much what every token shows counts: alone, and beside what is said. What a clip's tokens do not know cannot be
 # said: those of whole films are too few to teach it.
@@ -85,8 +91,8 @@ class Losses(NamedTuple):
 class Trainer:
     """The model, its two optimizers and how far it has come."""
 
-    def __init__(self, folder: Path, peak: float, *, fresh: bool = False) -> None:
-        self.folder, self.peak = folder, peak
+    def __init__(self, folder: Path, peak: float, *, fresh: bool = False, eyes: bool = True) -> None:
+        self.folder, self.peak, self.eyes = folder, peak, eyes
         self.tokenizer = Tokenizer(TOKENIZER, CONTROL)
         saved = torch.load(folder / "state.pt") if (folder / "state.pt").exists() else None
         self.model = new_model(self.tokenizer.control)
@@ -113,7 +119,7 @@ class Trainer:
             inner = weight.ndim == 2 and not any(part in name for part in ("embed_tokens", "lm_head", "heads"))
             (matrices if inner else rest).append(weight)
         self.optimizers: list[torch.optim.Optimizer] = [
-            torch.optim.Muon(matrices, lr=peak, weight_decay=0.02, adjust_lr_fn="match_rms_adamw"),
+            Muon(matrices, lr=peak, weight_decay=0.02),
             torch.optim.AdamW(rest, lr=peak, betas=(0.9, 0.98), weight_decay=0.01),
         ]
         if saved:
@@ -146,15 +152,21 @@ class Trainer:
         torch.save(state, self.folder / "state.part")
         (self.folder / "state.part").replace(self.folder / "state.pt")
 
+    @torch.no_grad()
+    def see(self, pixels: Tensor, grid: tuple[int, int, int]) -> Tensor:
+        """What the eyes, as they are, make of media of one grid (t, h, w)."""
+        with torch.autocast("cpu", PRECISION, enabled=HALF):
+            return see(self.model, pixels.to(PRECISION), grid)
+
     def look(self, batch: Batch) -> Looked:
         """The model's way through a batch: as far as the heads if nothing is said in it."""
         loads: list[Tensor] = []
         states: list[Tensor] = []
         looks: list[Tensor] = []
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            with torch.set_grad_enabled(torch.is_grad_enabled() and not batch.timed):
-                seen = see(self.model, batch.pixels.bfloat16(), batch.grid)
-            embeds = self.model.model.language_model.embed_tokens(batch.ids).bfloat16()
+        with torch.autocast("cpu", PRECISION, enabled=HALF):
+            with torch.set_grad_enabled(torch.is_grad_enabled() and self.eyes and not batch.timed):
+                seen = batch.seen if batch.pixels is None else see(self.model, batch.pixels.to(PRECISION), batch.grid)
+            embeds = self.model.model.language_model.embed_tokens(batch.ids).to(PRECISION)
             inner = batch.layout.medium
             # What clips show is taught to the eyes by heads right behind them, and by nothing that lies deeper.
             handed = seen.detach() if isinstance(batch.asked, Filmed) else seen
@@ -179,9 +191,10 @@ class Trainer:
         medium = batch.layout.medium
         with torch.set_grad_enabled(not self.alone):
             looked = self.look(batch)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with torch.autocast("cpu", PRECISION, enabled=HALF):
             # The eyes learn nothing of clips of which only times are said: without them these take less time.
-            seen = None if batch.timed and not self.alone else looked.seen
+            unasked = batch.timed and not self.alone
+            seen = None if unasked or batch.seen is not None else looked.seen
             shown = self.heads[batch.asked.HEADS].losses(seen, looked.states[LAYER][:, medium], batch.asked)
             if batch.layout.branches and not self.alone:
                 learned = padded_indices(batch.targets != -100)
@@ -194,13 +207,14 @@ class Trainer:
     def _missed(self, looked: Looked, batch: Batch, asked: Filmed) -> Tensor:
         """How far off a clip's tokens look, and those that speak of it."""
         medium, pairs = batch.layout.medium, -(-batch.grid[0] // FRAMES)
-        clocks, before = (
+        clocks, *before = (
             attention_in(self.model, layer, looked.states[layer - 1], batch.positions[..., : batch.layout.prefix])[
                 ..., medium, medium
             ]
-            for layer in (pointing.CLOCK_LAYER, pointing.BEFORE_LAYER)
+            for layer in (pointing.CLOCK_LAYER, *pointing.BEFORE_LAYERS)
         )
-        missed = pointing.missed_clocks(clocks, asked, pairs) + pointing.missed_before(before, pairs)
+        missed = pointing.missed_clocks(clocks, asked, pairs)
+        missed = missed + sum(pointing.missed_before(attention, pairs) for attention in before)
         if batch.pointed:
             for layer in pointing.LAYERS:
                 of_words = pointing.missed(looked.looks[layer], batch.pointed, medium.start)
@@ -284,6 +298,9 @@ class Trainer:
         write_checkpoint(self.model, out)
 
 
+LOGGED = ("", ", shown", ", pointed", ", eyes", ", decoder", ", seconds")  # of each job
+
+
 def log(folder: Path, record: dict[str, Any]) -> None:
     if RANK:
         return
@@ -301,16 +318,18 @@ def main() -> None:
     parser.add_argument("--decay-minutes", type=float, default=0, help="lower the rate to zero over the last minutes")
     parser.add_argument("--jobs", help="only these jobs, such as 'ask ground=0.8': with these shares, or their own")
     parser.add_argument("--export", type=Path, help="write a checkpoint here and stop")
+    parser.add_argument("--keep-eyes", action="store_true", help="teach the decoder alone: clips are seen but once")
     parser.add_argument("--fresh", action="store_true", help="do not go on from the checkpoint in the package")
     options = parser.parse_args()
 
-    trainer = Trainer(options.folder, options.peak, fresh=options.fresh)
+    trainer = Trainer(options.folder, options.peak, fresh=options.fresh, eyes=not options.keep_eyes)
     if options.export:
         trainer.export(options.export)
         return
     if WORLD > 1:
         dist.init_process_group("gloo")
-    curriculum = Curriculum(trainer.step, options.jobs.split() if options.jobs else list(MIX), RANK)
+    reels = Reels(trainer.see, Random(f"{trainer.step} {RANK}")) if options.keep_eyes else None
+    curriculum = Curriculum(trainer.step, options.jobs.split() if options.jobs else list(MIX), RANK, reels)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # stopped from outside, it saves all the same
     try:
         train(trainer, curriculum, options)
@@ -337,11 +356,11 @@ def train(trainer: Trainer, curriculum: Curriculum, options: argparse.Namespace)
         if not trainer.alone:
             compile_parts()
         job, samples, budgets = curriculum.draw(trainer.learned, eager=not trainer.alone)
-        batch = collate(samples, trainer.tokenizer, *budgets)
+        batch, drawn = collate(samples, trainer.tokenizer, *budgets), time.monotonic()
         left = (options.minutes - spent) / options.decay_minutes if options.decay_minutes else 1.0
-        names = (job, f"{job}, shown", f"{job}, pointed", f"{job}, eyes", f"{job}, decoder")
-        for name, value in zip(names, trainer.learn(job, batch, min(1.0, left)), strict=True):
-            recent.setdefault(name, []).append(value)
+        values = (*trainer.learn(job, batch, min(1.0, left)), time.monotonic() - drawn)
+        for what, value in zip(LOGGED, values, strict=True):
+            recent.setdefault(job + what, []).append(value)
         if time.monotonic() - noted > 30:
             noted = time.monotonic()
             trim()

@@ -6,7 +6,7 @@ A sample is one picture (or clip) and several questions about it, each with the 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ernie_cli.messages import Part
 
@@ -45,7 +45,7 @@ class Sample:
     """A medium and the questions about it. All of one sample share the medium's tokens while training.
 
     `things` are what a drawn scene shows, `letters` what is printed on a page, `clip` what happens in a clip, where
-    that is known.
+    that is known, and `seen` what the eyes made of the medium, if they have been asked.
     """
 
     medium: Part | None
@@ -53,3 +53,4 @@ class Sample:
     things: list[Thing] | None = None
     letters: list[Letter] | None = None
     clip: Clip | None = None
+    seen: Any = None

@@ -19,8 +19,6 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from PIL.Image import Image
-
 from data import Question, Sample
 from data.ask import article, count_of
 from data.clip import Actor, Clip, Span, draw_clip, draw_clocks, draw_look, draw_restless
@@ -38,13 +36,13 @@ def video_sample(
 ) -> Sample:
     """A clip as `draw_clip` makes it, and up to `questions` different questions about it."""
     clip, film = draw_clip(random, width, height, frames, window=window)
-    return _sample(random, clip, film, questions)
+    return Sample(Video(film, clip.times), questions_about(random, clip, questions), clip=clip)
 
 
 def look_sample(random: Random, width: int, height: int, frames: int, questions: int) -> Sample:
     """A part of a clip as `draw_look` makes it, and up to `questions` different questions about it."""
     clip, film = draw_look(random, width, height, frames)
-    return _sample(random, clip, film, questions)
+    return Sample(Video(film, clip.times), questions_about(random, clip, questions), clip=clip)
 
 
 def restless_sample(random: Random, width: int, height: int, frames: int) -> Sample:
@@ -59,13 +57,14 @@ def clocks_sample(random: Random, width: int, height: int, frames: int, *, side:
     return Sample(Video(film, clip.times), [], clip=clip)
 
 
-def _sample(random: Random, clip: Clip, film: list[Image], questions: int) -> Sample:
+def questions_about(random: Random, clip: Clip, questions: int) -> list[Question]:
+    """Up to so many different questions about a clip."""
     asked: list[Question] = []
     for _ in range(8 * questions):
         question = _ask(random, clip)
         if len(asked) < questions and question.text not in [other.text for other in asked]:
             asked.append(question)
-    return Sample(Video(film, clip.times), asked, clip=clip)
+    return asked
 
 
 # --- the events
