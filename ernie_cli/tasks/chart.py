@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 
 from ernie_cli.tasks.denial import says_nothing
 from ernie_cli.tasks.json_text import is_cut, unwrap
-from ernie_cli.tasks.reading import Entry, Reading, Shape, look, lookup, unreadable
+from ernie_cli.tasks.reading import Entry, Reading, Shape, counted, look, lookup, unreadable
 
 Cell: TypeAlias = str | int | float | None
 
@@ -192,9 +192,11 @@ def _even(header: list[str], table: list[list[Any]], name: str) -> tuple[list[st
     short = sum(len(row) < len(header) for row in table)
     long = sum(len(row) > len(header) for row in table)
     if short:
-        notes.append(f"{short} rows of {name} are shorter than its {len(header)} columns and were filled with nothing.")
+        notes.append(
+            f"{counted(short, 'row')} of {name} had fewer than its {len(header)} columns: filled with nothing."
+        )
     if long:
-        notes.append(f"{long} rows of {name} are longer than its {len(header)} columns and were cut.")
+        notes.append(f"{counted(long, 'row')} of {name} had more than its {len(header)} columns: cut.")
     return header, [[*row, *[None] * len(header)][: len(header)] for row in table], notes
 
 

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict
 from ernie_cli.errors import AnswerError, UsageError
 from ernie_cli.tasks.denial import says_nothing
 from ernie_cli.tasks.json_text import is_cut, unwrap
-from ernie_cli.tasks.reading import AGAIN_HINT, Entry, Reading, Shape, look, lookup, unreadable
+from ernie_cli.tasks.reading import AGAIN_HINT, Entry, Reading, Shape, counted, look, lookup, unreadable
 
 Number: TypeAlias = int | float
 Scale: TypeAlias = float | tuple[float, float]
@@ -297,7 +297,9 @@ def _scale_notes(numbers: Sequence[float], scale: Scale) -> tuple[str, ...]:
     outside = sum(not 0 <= number <= ends[at % 2] for at, number in enumerate(numbers))
     if outside:
         limit = f"{ends[0]:g}" if ends[0] == ends[1] else f"{ends[0]:g} and {ends[1]:g}"
-        notes.append(f"{outside} coordinates outside 0 to {limit} were clamped: the model may use another --scale.")
+        notes.append(
+            f"{counted(outside, 'coordinate')} outside 0 to {limit} clamped: the model may use another --scale."
+        )
     return tuple(notes)
 
 

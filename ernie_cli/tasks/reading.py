@@ -57,6 +57,11 @@ class Shape:
     labels: tuple[str, ...] = ()
 
 
+def counted(number: int, noun: str) -> str:
+    """A number of things for a note: "1 row", "2 rows"."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def lookup(fields: dict[str, Any], names: tuple[str, ...], default: Any = None) -> Any:
     """The value of the first of `names` that is a key, whatever its case and whether with `_`, `-` or a blank."""
     plain = {re.sub(r"[\s-]", "_", str(key).strip().lower()): value for key, value in fields.items()}

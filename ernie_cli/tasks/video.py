@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict
 from ernie_cli.errors import AnswerError
 from ernie_cli.tasks.denial import says_nothing
 from ernie_cli.tasks.json_text import is_cut, unwrap
-from ernie_cli.tasks.reading import AGAIN_HINT, Entry, Reading, Shape, look, lookup, unreadable
+from ernie_cli.tasks.reading import AGAIN_HINT, Entry, Reading, Shape, counted, look, lookup, unreadable
 
 START_KEYS = ("start", "start_time", "start_s", "start_seconds", "start_timestamp", "from", "begin", "t_start")
 END_KEYS = ("end", "end_time", "end_s", "end_seconds", "end_timestamp", "to", "stop", "finish", "t_end")
@@ -99,20 +99,20 @@ def read(
         if span and span[0] <= duration_s + ROUNDING_S and span[1] >= start_s - ROUNDING_S
     ]
     if spans and not inside:
-        raise AnswerError(f"The answer holds {len(spans)} times, and none of them lies in the clip.", AGAIN_HINT)
+        raise AnswerError(f"The answer holds {counted(len(spans), 'segment')}, but none in the clip.", AGAIN_HINT)
     notes = list(found.notes)
     if long := sum(end > duration_s + ROUNDING_S for (_, end), _ in inside):
-        notes.append(f"{long} segments end after the clip ({duration_s:g} s) and were shortened.")
+        notes.append(f"{counted(long, 'segment')} ended after the clip ({duration_s:g} s): shortened.")
     if early := sum(start < start_s - ROUNDING_S for (start, _), _ in inside):
-        notes.append(f"{early} segments begin before the part that was shown ({start_s:g} s) and were shortened.")
+        notes.append(f"{counted(early, 'segment')} began before the part that was shown ({start_s:g} s): shortened.")
     kept = [((max(start, start_s), min(end, duration_s)), name) for (start, end), name in inside]
     if frames:
         if moved := sum(abs(time - _nearest(time, frames)) > ROUNDING_S for span, _ in kept for time in span):
-            notes.append(f"{moved} times lie between the frames that were shown, and were moved to the nearest one.")
+            notes.append(f"{counted(moved, 'time')} lay between the frames that were shown: moved to the nearest one.")
         kept = [((_nearest(start, frames), _nearest(end, frames)), name) for (start, end), name in kept]
     segments = _merge([Segment(start_s=start, end_s=end, label=name) for (start, end), name in kept])
     if len(segments) < len(inside):
-        notes.append(f"{len(inside)} segments overlap and were merged into {len(segments)}.")
+        notes.append(f"{len(inside)} segments overlapped: merged into {len(segments)}.")
     return Reading(tuple(segments), found.complete, len(spans) - len(inside), tuple(notes))
 
 

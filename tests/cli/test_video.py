@@ -124,7 +124,7 @@ def test_times_between_frames_are_snapped_and_told(ernie: Ernie, fake: FakeEngin
     fake.queue = [segments(("04.60", "07.00"))]
     result = ernie("video", clip, "--find", "x")
     assert "00:00:04.480\t" in result.stdout
-    assert "1 times lie between the frames that were shown" in result.stderr
+    assert "1 time lay between the frames that were shown" in result.stderr
 
 
 def test_nothing_found(ernie: Ernie, fake: FakeEngine, clip: Path) -> None:

@@ -84,8 +84,8 @@ def test_ragged_rows_are_told() -> None:
     reading = chart.read('[{"title": "T", "columns": ["a", "b"], "rows": [["x"], ["y", 1, 2], ["z", 3]]}]')
     assert reading.items[0].rows == (("x", None), ("y", 1), ("z", 3))
     assert len(reading.notes) == 2
-    assert "1 rows of chart 'T' are shorter" in reading.notes[0]
-    assert "1 rows of chart 'T' are longer" in reading.notes[1]
+    assert "1 row of chart 'T' had fewer" in reading.notes[0]
+    assert "1 row of chart 'T' had more" in reading.notes[1]
 
 
 def test_columns_without_names() -> None:

@@ -70,7 +70,7 @@ def test_a_scale_that_looks_wrong_is_told_and_not_guessed() -> None:
     assert "--scale 1" in fractions.notes[0]
     pixels = ground.read("[[100, 500, 1200, 700]]", (1000, 1000))
     assert pixels.items[0].box == (100, 500, 1000, 700)
-    assert "1 coordinates outside 0 to 1000" in pixels.notes[0]
+    assert "1 coordinate outside 0 to 1000" in pixels.notes[0]
 
 
 def test_labels() -> None:

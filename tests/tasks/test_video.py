@@ -88,8 +88,8 @@ def test_merging_is_told_and_keeps_labels_apart() -> None:
         Segment(start_s=2, end_s=5, label="b"),
     )
     assert reading.notes == (
-        "1 segments end after the clip (5 s) and were shortened.",
-        "3 segments overlap and were merged into 2.",
+        "1 segment ended after the clip (5 s): shortened.",
+        "3 segments overlapped: merged into 2.",
     )
 
 
@@ -120,7 +120,7 @@ def test_times_become_those_of_the_frames_that_were_shown() -> None:
     assert exact.notes == ()
     between = video.read('[{"start": "00:00:01.60", "end": "00:00:02.40"}]', 3.0, start_s=1.0, frames=frames)
     assert (between.items[0].start_s, between.items[0].end_s) == (1.5, 2.5)
-    assert between.notes == ("2 times lie between the frames that were shown, and were moved to the nearest one.",)
+    assert between.notes == ("2 times lay between the frames that were shown: moved to the nearest one.",)
 
 
 def test_a_window_has_a_start_too() -> None:
@@ -128,4 +128,4 @@ def test_a_window_has_a_start_too() -> None:
     reading = video.read(answer, 20.0, start_s=10.0)
     assert [(one.start_s, one.end_s) for one in reading.items] == [(10.0, 12.0)]
     assert reading.dropped == 1
-    assert "1 segments begin before the part that was shown (10 s)" in reading.notes[0]
+    assert "1 segment began before the part that was shown (10 s)" in reading.notes[0]
