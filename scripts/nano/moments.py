@@ -32,7 +32,8 @@ FRAMES = 2  # of a token
 DIGITS = 8  # HHMMSSss
 CHANGES = ("none", "appears", "leaves", "moves", "turns")
 STAGES = ("none", "sets out", "arrives")  # of a movement: its first step, and the first frame in which it is over
-NOTHING = 0.05  # how much it counts that nothing has changed: mostly it is so
+# How much it counts that nothing has changed, and that nothing sets out or arrives: mostly it is so.
+NOTHING, NO_STAGE = 0.05, 0.01
 EARLY = {
     "kinds": FRAMES * sum(KINDS),
     "clocks": FRAMES * DIGITS * 10,
@@ -48,6 +49,8 @@ LATE = {
     "clocks": TOLD * DIGITS * 10,
     "before": DIGITS * 10,
     "stood": sum(KINDS),
+    "placed": 2 * OFFSETS,
+    "earlier": len(CHANGES),
 }
 
 
@@ -59,7 +62,8 @@ class Filmed:
     * digits): digits of clocks that lie on a token. `told` (clips, tokens, 2 * digits): below the clock, those of the
     two frames between which something has last happened to what a token shows; its own, unless that was in the first.
     `before` (clips, tokens, digits): below the clock, that of the frame before the token's two. `stood` (clips, tokens,
-    2): what stood on the token in that frame. `kind` (clips, tokens, 2): what stands on a token or has just left it.
+    2): what stood on the token in that frame, `placed` (clips, tokens, 2): where, as in `middles`, and `earlier` (clips,
+    tokens): what had become of it since the frame before that. `kind` (clips, tokens, 2): what stands on a token or has just left it.
     `changes` (clips, tokens, frames): what became of that, none where nothing stands. `stages` (clips, tokens, frames):
     whether it set out or arrived. `middles` (clips, tokens, frames * 2): how far right and down of the token's middle
     that of the thing on it is, in `STEP` pixels.
@@ -72,6 +76,8 @@ class Filmed:
     told: Tensor
     before: Tensor
     stood: Tensor
+    placed: Tensor
+    earlier: Tensor
     kind: Tensor
     changes: Tensor
     stages: Tensor
@@ -122,7 +128,7 @@ def film(clips: Sequence[Clip], grid: tuple[int, int, int]) -> Filmed:
     before = told[..., 0, :].clone()
     kind, changes = kinds[..., 0, :].clone(), torch.zeros_like(kinds[..., 1])
     stages = changes.clone()
-    stood = torch.full_like(kind, IGNORED)
+    stood, earlier = torch.full_like(kind, IGNORED), torch.full_like(kind[..., 0], IGNORED)
     middles = torch.full_like(kinds, IGNORED)
     for at, clip in enumerate(clips):
         digits = torch.tensor([[int(c) for c in clock(time) if c.isdigit()] for time in clip.times])
@@ -136,22 +142,25 @@ def film(clips: Sequence[Clip], grid: tuple[int, int, int]) -> Filmed:
             for frame in range(times * FRAMES):
                 pair, place = divmod(frame, FRAMES)
                 state, last = _state(actor, frame), _state(actor, max(frame - 1, 0))
-                change, earlier = _change(last, state), _change(_state(actor, max(frame - 2, 0)), last)
+                change, former = _change(last, state), _change(_state(actor, max(frame - 2, 0)), last)
                 for y, x in _tokens(state, clip.size, height, width):
                     kinds[at, pair, y, x, place] = _kind(actor, state)
                     middles[at, pair, y, x, place] = _middle(state, clip.size, (height, width), (y, x))
                 for y, x in _tokens(state or last, clip.size, height, width):
                     kind[at, pair, y, x] = _kind(actor, state or last)
                     changes[at, pair, y, x, place] = CHANGES.index(change)
-                    stages[at, pair, y, x, place] = STAGES.index(_stage(earlier, change))
+                    stages[at, pair, y, x, place] = STAGES.index(_stage(former, change))
         # What happened in a token's first frame had been as it was in the second of the token before.
         first, second = happening(changes[at], stages[at]).unbind(-1)
         told[at, 1:, :, :, 0] = torch.where(first[1:, ..., None], digits[:-1, None, None, 1], told[at, 1:, :, :, 0])
         told[at, :, :, :, 1] = torch.where((first & ~second)[..., None], digits[:, None, None, 0], told[at, :, :, :, 1])
     # Beside the clock, half of its digits are still to come.
     told[:, :, 0] = IGNORED
-    stood[:, 1:] = kinds[:, :-1, ..., 1, :]
-    parts = (kinds, read.flatten(-2), told.flatten(-2), before, stood, kind, changes, stages, middles.flatten(-2))
+    stood[:, 1:], earlier[:, 1:] = kinds[:, :-1, ..., 1, :], changes[:, :-1, ..., 1]
+    placed = torch.full_like(stood, IGNORED)
+    placed[:, 1:] = middles[:, :-1, ..., 1, :]
+    asked = (kinds, read.flatten(-2), told.flatten(-2), before, stood, placed, earlier, kind, changes, stages)
+    parts = (*asked, middles.flatten(-2))
     return Filmed(*(part.flatten(1, 3) for part in parts))
 
 
@@ -230,7 +239,7 @@ class ClipHeads(nn.Module):
         changes = torch.ones(len(CHANGES))
         changes[CHANGES.index("none")] = NOTHING
         stages = torch.ones(len(STAGES))
-        stages[STAGES.index("none")] = NOTHING
+        stages[STAGES.index("none")] = NO_STAGE
         # To few tokens something happens, but of those the clocks are told.
         happened = asked.happened.any(-1, keepdim=True)
         here, elsewhere = (asked.told.where(which, IGNORED) for which in (happened, ~happened))
@@ -243,6 +252,9 @@ class ClipHeads(nn.Module):
             # Asked of all: what changes is too rare to teach a look at the pair before.
             + mistakes(late["before"], asked.before)
             + kind_mistakes(late["stood"], asked.stood)
+            # Whether it has moved since, and whether it only sets out or only arrives, is told by these.
+            + mistakes(late["placed"], asked.placed)
+            + mistakes(late["earlier"], asked.earlier[..., None], changes)
         )
         if seen is None:
             return wrong

@@ -33,6 +33,11 @@ def test_what_stands_on_a_token_is_asked_for_each_of_its_two_frames() -> None:
     # And what stood there before these two.
     assert filmed.stood.view(*grid, 2)[:, 3, 3].tolist() == [[IGNORED, IGNORED], [star, red]]
     assert filmed.stood.view(*grid, 2)[1, 0, 0].tolist() == nothing
+    # And where, and what had become of it.
+    middles = filmed.middles.view(*grid, FRAMES, 2)
+    assert torch.equal(filmed.placed.view(*grid, 2)[1, 3, 3], middles[0, 3, 3, 1])
+    assert [CHANGES[change] for change in filmed.earlier.view(*grid)[1:, 3, 3]] == ["appears"]
+    assert (filmed.earlier.view(*grid)[0] == IGNORED).all()
 
 
 def test_tokens_are_asked_how_far_away_the_middle_of_a_thing_is_in_each_frame() -> None:
