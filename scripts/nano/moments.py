@@ -62,8 +62,8 @@ class Filmed:
     * digits): digits of clocks that lie on a token. `told` (clips, tokens, 2 * digits): below the clock, those of the
     two frames between which something has last happened to what a token shows; its own, unless that was in the first.
     `before` (clips, tokens, digits): below the clock, that of the frame before the token's two. `stood` (clips, tokens,
-    2): what stood on the token in that frame, `placed` (clips, tokens, 2): where, as in `middles`, and `earlier` (clips,
-    tokens): what had become of it since the frame before that. `kind` (clips, tokens, 2): what stands on a token or has just left it.
+    2): what stood on the token in that frame, `placed` (clips, tokens, 2): where, as `middles`, and `earlier` (clips,
+    tokens): what had become of it since the one before. `kind` (clips, tokens, 2): what stands there or has just left.
     `changes` (clips, tokens, frames): what became of that, none where nothing stands. `stages` (clips, tokens, frames):
     whether it set out or arrived. `middles` (clips, tokens, frames * 2): how far right and down of the token's middle
     that of the thing on it is, in `STEP` pixels.
