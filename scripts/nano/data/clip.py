@@ -7,7 +7,7 @@ of a clip have one shape, each stands out from the ground behind it, and the clo
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from random import Random
 from typing import Any
@@ -114,17 +114,18 @@ def draw_look(random: Random, width: int, height: int, frames: int) -> tuple[Cli
 
 
 def draw_restless(random: Random, width: int, height: int, frames: int) -> tuple[Clip, list[Image.Image]]:
-    """A clip in which all things come, go and change their colour again and again, and one moves, at any times.
+    """A clip in which all things come, go and change their colour again and again, and move if they can, at any times.
 
     What a thing was in the frame before cannot be told from what it mostly is.
     """
     things, stage, backdrop, strip = _cast(random, width, height, 5)
     ground, chance = np.asarray(stage, dtype=np.float32), random.choice([0.15, 0.3, 0.5])
-    actors = []
+    actors, taken = [], list(things)
     for index, thing in enumerate(things):
-        target = _target(random, things, index, ground) if index == 0 else None
+        target = _target(random, taken, index, ground, least=0.12)
         boxes = _path(stage, thing.box, target or thing.box)
         swept = _around(thing.box, target or thing.box)
+        taken[index] = replace(thing, box=swept)
         colors = [color for color in COLORS if stands_out(color, ground, swept)]
         states = [_any_state(random, colors, boxes)]
         while len(states) < frames:
@@ -283,15 +284,15 @@ def _apart(a: str, b: str) -> bool:
     return sum(abs(x - y) for x, y in zip(COLORS[a], COLORS[b], strict=True)) > 150
 
 
-def _target(random: Random, things: list[Thing], index: int, ground: np.ndarray) -> Box | None:
-    """Where a thing can go, across a good part of the stage, past no other thing and clear of the ground."""
+def _target(random: Random, things: list[Thing], index: int, ground: np.ndarray, *, least: float = 0.25) -> Box | None:
+    """Where a thing can go, across `least` of the stage or more, past no other thing and clear of the ground."""
     left, top, right, bottom = things[index].box
     others = [thing.box for i, thing in enumerate(things) if i != index]
     for _ in range(20):
         x, y = random.uniform(-left, 1 - right), random.uniform(-top, 1 - bottom)
         x, y = random.choice([(x, 0.0), (0.0, y), (x, y / 3)])
         swept = _around(things[index].box, (left + x, top + y, right + x, bottom + y))
-        far = max(abs(x), abs(y)) > 0.25 and (abs(x) > 2 * abs(y) or abs(y) > 2 * abs(x))
+        far = max(abs(x), abs(y)) > least and (abs(x) > 2 * abs(y) or abs(y) > 2 * abs(x))
         clear = all(swept[0] > o[2] or swept[2] < o[0] or swept[1] > o[3] or swept[3] < o[1] for o in others)
         if far and clear and stands_out(things[index].color, ground, swept):
             return (left + x, top + y, right + x, bottom + y)
