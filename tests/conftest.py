@@ -6,6 +6,7 @@ import os
 import sys
 from pathlib import Path
 
+import cv2  # noqa: F401 -- before decord, whose zlib is seen by all: OpenCV then reads no PNG any more
 import pytest
 from PIL import Image, ImageDraw
 
