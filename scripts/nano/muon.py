@@ -46,7 +46,7 @@ class Muon(torch.optim.Muon):
 
 
 def _shared(stacks: Sequence[Tensor]) -> list[Tensor]:
-    """All matrices orthogonalised, every so-manieth of each stack by each process."""
+    """All matrices orthogonalised: of two processes, each does every second of a stack."""
     if not (dist.is_initialized() and stacks):
         return [orthogonal(stack) for stack in stacks]
     rank, world = dist.get_rank(), dist.get_world_size()

@@ -51,7 +51,7 @@ LEARNED = {
     "moments": 63_200,
     "video": 11_696,
 }
-# Where there are instructions for bfloat16 it takes half of float32's time, and elsewhere fifty times as long.
+# Where there are instructions for bfloat16 it takes half of float32's time, and elsewhere many times as long.
 HALF = "AVX512" in torch.backends.cpu.get_cpu_capability()
 PRECISION = torch.bfloat16 if HALF else torch.float32
 WARMUP = 50
