@@ -50,7 +50,8 @@ class Reels:
         samples = [FILMS[kind](self._random, *size, frames) for _ in range(max(1, FILM // 2 // frames))]
         media = [patchify_video(sample.medium.frames, FRAMES) for sample in samples if isinstance(sample.medium, Video)]
         grid, merged = media[0].grid, media[0].merged_grid
-        states = self._see(torch.from_numpy(np.stack([patches.pixels for patches in media])), grid).bfloat16()
+        with torch.no_grad():
+            states = self._see(torch.from_numpy(np.stack([patches.pixels for patches in media])), grid).bfloat16()
         kept = self._clips.setdefault(key, [])
         for sample, state in zip(samples, states, strict=True):
             assert sample.clip

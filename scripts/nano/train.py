@@ -152,9 +152,8 @@ class Trainer:
         torch.save(state, self.folder / "state.part")
         (self.folder / "state.part").replace(self.folder / "state.pt")
 
-    @torch.no_grad()
     def see(self, pixels: Tensor, grid: tuple[int, int, int]) -> Tensor:
-        """What the eyes, as they are, make of media of one grid (t, h, w)."""
+        """What the eyes make of media of one grid (t, h, w)."""
         with torch.autocast("cpu", PRECISION, enabled=HALF):
             return see(self.model, pixels.to(PRECISION), grid)
 
@@ -165,7 +164,7 @@ class Trainer:
         looks: list[Tensor] = []
         with torch.autocast("cpu", PRECISION, enabled=HALF):
             with torch.set_grad_enabled(torch.is_grad_enabled() and self.eyes and not batch.timed):
-                seen = batch.seen if batch.pixels is None else see(self.model, batch.pixels.to(PRECISION), batch.grid)
+                seen = batch.seen if batch.pixels is None else self.see(batch.pixels, batch.grid)
             embeds = self.model.model.language_model.embed_tokens(batch.ids).to(PRECISION)
             inner = batch.layout.medium
             # What clips show is taught to the eyes by heads right behind them, and by nothing that lies deeper.
