@@ -27,7 +27,7 @@ from ernie_cli.runtime.vision import Patches, PixelBudget, patchify_picture, pat
 
 ROUND_LENGTH = 32
 # Of thoughts that are all that is said: which words are learned, by the question's mode.
-WANTED: dict[str, Callable[[str], bool]] = {"judged": ("yes", "no").__contains__, "timed": str.isdigit}
+WANTED: dict[str, Callable[[str], bool]] = {"judged": ("yes", "no").__contains__, "timed": lambda word: True}
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class Batch:
     """`ids`, `targets` (-100: not learned) are (rows, tokens), `positions` (3, rows, tokens).
 
     `asked` is what every token of the medium shows, where that is known, and `pointed`, of clips, where times that are
-    said can be read. `timed`: only times are to be said. `seen` (rows, tokens of the medium, hidden) is what the eyes
-    made of the media, if they have been asked before; then there are no `pixels`.
+    said can be read. `timed`: only thoughts are to be said. `seen` (rows, tokens of the medium, hidden) is what the
+    eyes made of the media, if they have been asked before; then there are no `pixels`.
     """
 
     pixels: Tensor | None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -17,7 +16,7 @@ from data.clip import HOLD
 from data.doc import doc_sample
 from data.ground import ground_sample, judged_sample
 from data.scenes import draw_size
-from data.video import clocks_sample, look_sample, questions_about, restless_sample, video_sample
+from data.video import PROMPT, clocks_sample, look_sample, questions_about, restless_sample, video_sample
 
 from ernie_cli.runtime.vision import FACTOR, PixelBudget, fit
 
@@ -169,9 +168,11 @@ class Curriculum:
         return make
 
     def _times(self, frames: int) -> Callable[[], Sample]:
-        """Parts of clips, and thoughts about what happens in them, in which only the times are to be said."""
+        """Parts of clips, or whole ones, and thoughts about what happens in them: the short way to say when."""
         size = self.random.choice(CLIPS)
-        return lambda: _timed_of(self.own, lambda: self._clip("look", size, frames))
+        whole = frames >= 4 * HOLD
+        kinds = ["look", "look", "whole"] if whole else ["look"]
+        return lambda: _timed_of(self.own, lambda: self._clip(self.own.choice(kinds), size, frames))
 
     def _moments(self, learned: int) -> tuple[Callable[[], Sample], int, tuple[PixelBudget, PixelBudget]]:
         """Clips about which nothing is said: clocks alone first, in the upper rows of frames of 4 x 4 tokens."""
@@ -208,7 +209,7 @@ def _share(job: str) -> tuple[str, float]:
 
 
 def timed_sample(random: Random, width: int, height: int, frames: int) -> Sample:
-    """A part of a clip, and `TIMES` thoughts about what happens in it, which may come twice."""
+    """A part of a clip, and `TIMES` thoughts about what happens in it or does not, which may come twice."""
     return _timed_of(random, lambda: FILMS["look"](random, width, height, frames))
 
 
@@ -216,15 +217,15 @@ def _timed_of(random: Random, draw: Callable[[], Sample]) -> Sample:
     while True:
         sample = draw()
         asked = questions_about(random, sample.clip, 3 * TIMES)
-        found = [question for question in asked if question.answer.startswith("[{")]
-        if found:
-            asked = [_timed(question) for question in found[:TIMES]]
-            return replace(sample, questions=asked + random.choices(asked, k=TIMES - len(asked)))
+        if found := [_timed(question) for question in asked if question.answer.startswith("[")][:TIMES]:
+            return replace(sample, questions=found + random.choices(found, k=TIMES - len(found)))
 
 
 def _timed(question: Question) -> Question:
     """No more words than tell what is looked for."""
-    return replace(question, text=json.loads(question.answer)[0]["label"], mode="timed")
+    before, after = PROMPT.split("{event}")
+    text = question.text.removeprefix(before).removesuffix(after.format())
+    return replace(question, text=text, mode="timed")
 
 
 def _in_tens(sample: Sample) -> Sample:

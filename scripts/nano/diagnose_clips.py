@@ -1,7 +1,7 @@
 """What the tokens of held-out clips know, of a training's state: `python scripts/nano/diagnose_clips.py`.
 
 The heads of `moments.py` are asked about parts of clips as a search looks at them: which digits of clocks lie on a
-token, what has changed, and between which two times. A token shows two frames, and what changed in the first of them
+token, what has changed, and between which two frames. A token shows two frames, and what changed in the first of them
 can only be known from the token before it: the figures, each with how many were asked, are given for each.
 """
 
@@ -17,7 +17,7 @@ from batches import collate
 from curriculum import CLIPS, FRAMES, PICTURES
 from data import HELD_OUT
 from data.video import look_sample
-from moments import CHANGES, DIGITS, EARLY, LATE, STAGES, TOLD, Filmed
+from moments import CHANGES, DIGITS, EARLY, LATE, MOST, STAGES, TOLD, Filmed
 from moments import FRAMES as SHOWN
 from places import IGNORED, KINDS, LAYER, scaled, split
 from torch import Tensor
@@ -45,17 +45,18 @@ def right(trainer: Trainer, seeds: range, frames: int) -> dict[str, list[Tensor]
 def _hits(clocks: Tensor, late: dict[str, Tensor], asked: Filmed) -> dict[str, Tensor]:
     read = clocks.unflatten(-1, (SHOWN * DIGITS, 10)).argmax(-1)
     hits = {"digits read": (read == asked.read)[asked.read != IGNORED]}
-    told = (late["clocks"].unflatten(-1, (TOLD * DIGITS, 10)).argmax(-1) == asked.told).all(-1)
-    before = late["before"].unflatten(-1, (DIGITS, 10)).argmax(-1) == asked.before
-    hits["digits of the time before"] = before[asked.before != IGNORED]
+    told = (late["told"].unflatten(-1, (TOLD, MOST)).argmax(-1) == asked.told).all(-1)
+    read = late["clocks"].unflatten(-1, (SHOWN * DIGITS, 10)).argmax(-1)
+    hits["digits read in the decoder"] = (read == asked.read)[asked.read != IGNORED]
+    hits["which pair of frames it is"] = (late["pair"].argmax(-1) == asked.pair).flatten()
     stood = torch.stack([part.argmax(-1) for part in late["stood"].split(KINDS, dim=-1)], dim=-1) == asked.stood
     hits["things of the frame before"] = stood.all(-1)[asked.stood[..., 1] != IGNORED]
     known = (asked.told != IGNORED).all(-1)
     happened = asked.happened
-    hits["both times, nothing happened"] = told[known & ~happened.any(-1)]
+    hits["both frames, nothing happened"] = told[known & ~happened.any(-1)]
     for place, name in enumerate(PLACES):
         only = happened[..., place] & ~happened[..., 1 - place]
-        hits[f"both times, happened in the {name} frame"] = told[known & only]
+        hits[f"both frames, happened in the {name} frame"] = told[known & only]
     for what, (names, expected) in {"changes": (CHANGES, asked.changes), "stages": (STAGES, asked.stages)}.items():
         answers = late[what].unflatten(-1, (SHOWN, len(names))).argmax(-1)
         for place, name in enumerate(PLACES):

@@ -1,8 +1,9 @@
 """How a training's words come to say when something happens: `python scripts/nano/diagnose_times.py`.
 
 Held-out parts of clips are asked as the job `times` does. For the start and the end of each kind of event: how much of
-the taught heads' attention is on tokens that know the time (`looked`, by `pointing.py`), at how many of these the heads
-of `moments.py` read it whole (`known`), and how often it is said right, digit for digit (`said`).
+the taught heads' attention is on tokens that know which frame has the time (`looked`, by `pointing.py`), at how many of
+these the heads of `moments.py` tell it (`known`), how much is on the digits (`read`), and how often all eight of them
+are said right (`said`).
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ from curriculum import CLIPS, FRAMES, PICTURES, timed_sample
 from data import HELD_OUT, Sample
 from data.scenes import SHAPES
 from diagnose_clips import arguments
-from moments import DIGITS, LATE, TOLD, Filmed
+from moments import DIGITS, LATE, MOST, TOLD, Filmed
 from places import LAYER, scaled, split
 from train import Trainer
 
-Figure = tuple[str, float, float, float]  # what is asked for; looked, known and said
+Figure = tuple[str, float, float, float, float]  # what is asked for; looked, known, read and said
 
 
 @torch.no_grad()
@@ -33,24 +34,23 @@ def times(trainer: Trainer, sample: Sample) -> Iterator[Figure]:
     assert isinstance(asked, Filmed)
     assert pointed
     looked = trainer.look(batch)
-    layers = [pointing.found(looked.looks[layer], pointed, layout.medium.start) for layer in pointing.LAYERS]
-    found = torch.stack(layers).mean((0, 2))
+    found = pointing.found(looked.looks, pointed, layout.medium.start).mean(-1)
+    on_digits, _ = pointing.read(looked.looks, pointed, layout.medium.start)
     late = split(trainer.heads[Filmed.HEADS].late(scaled(looked.states[LAYER][:, layout.medium])), LATE)
-    read = late["clocks"].view(-1, TOLD, DIGITS, 10).argmax(-1)
+    told = late["told"].view(-1, TOLD, MOST).argmax(-1)
 
     said = torch.nn.functional.linear(looked.hidden[:, layout.prefix :], trainer.model.lm_head.weight).argmax(-1)
     said, wanted = (part.view(layout.branches, -1) for part in (said, batch.targets[:, layout.prefix :]))
     right = (said == wanted)[pointed.branch, pointed.token].view(-1, DIGITS).all(-1)
-    digits = [int(trainer.tokenizer.decode([token])) for token in wanted[pointed.branch, pointed.token].tolist()]
     so_far: Counter[int] = Counter()
-    for index, time in enumerate(torch.tensor(digits).view(-1, DIGITS)):
-        first = index * DIGITS
-        branch = int(pointed.branch[first])
-        known = (read[pointed.targets[first]] == time).all(-1).any(-1).float().mean()
+    for index, hit in enumerate(right.tolist()):
+        digits = slice(index * DIGITS, (index + 1) * DIGITS)
+        branch, targets = int(pointed.branch[digits.start]), pointed.targets[digits.start]
+        known = (told == pointed.number[digits.start]).any(-1)[targets].float().mean()
         edge = ("start", "end")[so_far[branch] % 2]
         so_far[branch] += 1
         event = f"{_verb(sample.questions[branch].text)}, {edge}"
-        yield event, float(found[first : first + DIGITS].mean()), float(known), float(right[index])
+        yield event, float(found[digits].mean()), float(known), float(on_digits[digits].mean()), float(hit)
 
 
 def _verb(event: str) -> str:
@@ -61,15 +61,15 @@ def _verb(event: str) -> str:
 def main() -> None:
     options = arguments(__doc__, limit=60)
     trainer = Trainer(options.folder, 0.0)
-    found: dict[str, list[tuple[float, float, float]]] = {}
+    found: dict[str, list[tuple[float, ...]]] = {}
     for seed in range(options.limit):
         random = Random(HELD_OUT + seed)
         for event, *figures in times(trainer, timed_sample(random, *random.choice(CLIPS), options.frames)):
             found.setdefault(event, []).append(tuple(figures))
-    print(f"{'':>16}{'looked':>8}{'known':>8}{'said':>8}{'asked':>8}")
+    print(f"{'':>16}{'looked':>8}{'known':>8}{'read':>8}{'said':>8}{'asked':>8}")
     for event, rows in sorted(found.items()):
-        looked, known, said = torch.tensor(rows).mean(0).tolist()
-        print(f"{event:>16}{looked:8.2f}{known:8.2f}{said:8.2f}{len(rows):8}")
+        figures = "".join(f"{figure:8.2f}" for figure in torch.tensor(rows).mean(0).tolist())
+        print(f"{event:>16}{figures}{len(rows):8}")
 
 
 if __name__ == "__main__":

@@ -3,9 +3,10 @@
 A token is a part of two frames that follow each other. Right behind the eyes it is asked which shape and colour stand
 on it in each, how far off their middles are and what became of them between the two, and those in the top row for the
 digits of the two clocks that lie on them. In the decoder, where a token knows those before it, those of a thing are
-asked what has become of it since the frame before, and all below the clock for two clocks whole: between which
-something became of what they show. Of the frame before their own two they are asked for the clock, and for what stood
-there. A head ends with training, and is not part of the checkpoint.
+asked what has become of it since the frame before, all which pair of frames they are, and all below the clock between
+which two frames something became of what they show: a number each, as a clock's digits are too much for one token to
+hold. Of the frame before their own two they are asked what stood there. A head ends with training, and is not part of
+the checkpoint.
 """
 
 from __future__ import annotations
@@ -41,13 +42,15 @@ EARLY = {
     "second": len(CHANGES),
 }
 EYES = 4  # how much more it counts what is asked right behind the eyes: of clips they learn from nothing else
-TOLD = 2  # clocks: that of the frame in which something has changed, and that of the frame before
+TOLD = 2  # frames: that in which something has changed, and the one before
+MOST = 32  # frames of a clip, whose numbers are told apart
 LATE = {
     "kind": sum(KINDS),
     "changes": FRAMES * len(CHANGES),
     "stages": FRAMES * len(STAGES),
-    "clocks": TOLD * DIGITS * 10,
-    "before": DIGITS * 10,
+    "clocks": FRAMES * DIGITS * 10,
+    "told": TOLD * MOST,
+    "pair": MOST // FRAMES,
     "stood": sum(KINDS),
     "placed": 2 * OFFSETS,
     "earlier": len(CHANGES),
@@ -59,10 +62,10 @@ class Filmed:
     """What every token of a batch of clips shows; `IGNORED` where it is not asked.
 
     `kinds` (clips, tokens, frames, 2): the shape, `len(SHAPES)` for none, and the colour. `read` (clips, tokens, frames
-    * digits): digits of clocks that lie on a token. `told` (clips, tokens, 2 * digits): below the clock, those of the
-    two frames between which something has last happened to what a token shows; its own, unless that was in the first.
-    `before` (clips, tokens, digits): below the clock, that of the frame before the token's two. `stood` (clips, tokens,
-    2): what stood on the token in that frame, `placed` (clips, tokens, 2): where, as `middles`, and `earlier` (clips,
+    * digits): digits of clocks that lie on a token. `told` (clips, tokens, 2): below the clock, the numbers of the
+    frames between which something has last happened to what a token shows; its own, unless that was in the first.
+    `pair` (clips, tokens): which of the clip's pairs of frames a token shows. `stood` (clips, tokens, 2): what stood on
+    the token in the frame before its two, `placed` (clips, tokens, 2): where, as `middles`, and `earlier` (clips,
     tokens): what had become of it since the one before. `kind` (clips, tokens, 2): what stands there or has just left.
     `changes` (clips, tokens, frames): what became of that, none where nothing stands. `stages` (clips, tokens, frames):
     whether it set out or arrived. `middles` (clips, tokens, frames * 2): how far right and down of the token's middle
@@ -74,7 +77,7 @@ class Filmed:
     kinds: Tensor
     read: Tensor
     told: Tensor
-    before: Tensor
+    pair: Tensor
     stood: Tensor
     placed: Tensor
     earlier: Tensor
@@ -124,8 +127,8 @@ def film(clips: Sequence[Clip], grid: tuple[int, int, int]) -> Filmed:
     kinds = torch.full((len(clips), times, height, width, FRAMES, 2), IGNORED)
     kinds[..., 0] = len(SHAPES)
     read = torch.full((len(clips), times, height, width, FRAMES, DIGITS), IGNORED)
-    told = torch.full((len(clips), times, height, width, TOLD, DIGITS), IGNORED)
-    before = told[..., 0, :].clone()
+    told = torch.full((len(clips), times, height, width, TOLD), IGNORED)
+    pairs = torch.arange(times)[:, None, None].expand(len(clips), times, height, width)
     kind, changes = kinds[..., 0, :].clone(), torch.zeros_like(kinds[..., 1])
     stages = changes.clone()
     stood, earlier = torch.full_like(kind, IGNORED), torch.full_like(kind[..., 0], IGNORED)
@@ -133,9 +136,9 @@ def film(clips: Sequence[Clip], grid: tuple[int, int, int]) -> Filmed:
     for at, clip in enumerate(clips):
         digits = torch.tensor([[int(c) for c in clock(time) if c.isdigit()] for time in clip.times])
         # The last of an odd number of frames counts twice.
-        digits = digits[[min(frame, len(digits) - 1) for frame in range(times * FRAMES)]].view(times, FRAMES, DIGITS)
-        told[at, :, 1:] = digits[:, None, None]
-        before[at, 1:, 1:] = digits[:-1, None, None, 1]
+        numbers = torch.arange(times * FRAMES).clamp(max=len(digits) - 1).view(times, FRAMES)
+        digits = digits[numbers]
+        told[at, :, 1:] = numbers[:, None, None]
         for digit, place in enumerate(_clock_places(clip.size)):
             read[at, :, 0, cell(place, width), :, digit] = digits[..., digit]
         for actor in clip.actors:
@@ -152,14 +155,14 @@ def film(clips: Sequence[Clip], grid: tuple[int, int, int]) -> Filmed:
                     stages[at, pair, y, x, place] = STAGES.index(_stage(former, change))
         # What happened in a token's first frame had been as it was in the second of the token before.
         first, second = happening(changes[at], stages[at]).unbind(-1)
-        told[at, 1:, :, :, 0] = torch.where(first[1:, ..., None], digits[:-1, None, None, 1], told[at, 1:, :, :, 0])
-        told[at, :, :, :, 1] = torch.where((first & ~second)[..., None], digits[:, None, None, 0], told[at, :, :, :, 1])
-    # Beside the clock, half of its digits are still to come.
+        told[at, 1:, :, :, 0] = torch.where(first[1:], numbers[:-1, None, None, 1], told[at, 1:, :, :, 0])
+        told[at, :, :, :, 1] = torch.where(first & ~second, numbers[:, None, None, 0], told[at, :, :, :, 1])
+    # No thing stands beside the clock.
     told[:, :, 0] = IGNORED
     stood[:, 1:], earlier[:, 1:] = kinds[:, :-1, ..., 1, :], changes[:, :-1, ..., 1]
     placed = torch.full_like(stood, IGNORED)
     placed[:, 1:] = middles[:, :-1, ..., 1, :]
-    asked = (kinds, read.flatten(-2), told.flatten(-2), before, stood, placed, earlier, kind, changes, stages)
+    asked = (kinds, read.flatten(-2), told, pairs, stood, placed, earlier, kind, changes, stages)
     parts = (*asked, middles.flatten(-2))
     return Filmed(*(part.flatten(1, 3) for part in parts))
 
@@ -240,17 +243,18 @@ class ClipHeads(nn.Module):
         changes[CHANGES.index("none")] = NOTHING
         stages = torch.ones(len(STAGES))
         stages[STAGES.index("none")] = NO_STAGE
-        # To few tokens something happens, but of those the clocks are told.
+        # To few tokens something happens, but of those the frames are told.
         happened = asked.happened.any(-1, keepdim=True)
         here, elsewhere = (asked.told.where(which, IGNORED) for which in (happened, ~happened))
         wrong = (
             kind_mistakes(late["kind"], asked.kind)
             + mistakes(late["changes"], asked.changes, changes)
             + mistakes(late["stages"], asked.stages, stages)
-            + mistakes(late["clocks"], here)
-            + mistakes(late["clocks"], elsewhere)
+            + mistakes(late["clocks"], asked.read)
+            + mistakes(late["told"], here)
+            + mistakes(late["told"], elsewhere)
+            + mistakes(late["pair"], asked.pair[..., None])
             # Asked of all: what changes is too rare to teach a look at the pair before.
-            + mistakes(late["before"], asked.before)
             + kind_mistakes(late["stood"], asked.stood)
             # Whether it has moved since, and whether it only sets out or only arrives, is told by these.
             + mistakes(late["placed"], asked.placed)

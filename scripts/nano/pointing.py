@@ -1,10 +1,12 @@
 """Where a clip's tokens and those that speak of it should look, taught to the decoder's attention.
 
-To say when something happens, the decoder has to find the one moment among a clip's tokens, and these have to know
-their clocks, and what was before. Heads and words teach that slowly: until it looks at the right place, nothing tells
-it which way to go. So some of its attention is taught to look, from a clip's tokens at the digits of their own clocks
-and at the same place in the frames before; and with each digit of a time that is said at tokens that know this time, by
-`moments.py`: mostly those of the thing that is spoken of. Nothing of it is part of the checkpoint.
+To say when something happens, the decoder has to find the one moment among a clip's tokens, and then the clock of its
+frame. Heads and words teach that slowly: until it looks at the right place, nothing tells it which way to go. So some
+of its attention is taught to look: a clip's tokens at their place in the frames before, and a word that is about to say
+a digit of a time at two places, one layer after the other. First it looks at tokens that know by `moments.py` which
+frame has that time, mostly those of the thing that is spoken of; then, by that number, at the digit itself, where it
+lies on the clock of that frame. (Tokens could hand on whole clocks as well, but they have no room for two of eight
+digits each.) Nothing of it is part of the checkpoint.
 """
 
 from __future__ import annotations
@@ -17,34 +19,40 @@ from math import log
 import torch
 from data import Sample
 from data.scenes import SHAPES
-from moments import DIGITS, FRAMES, TOLD, Filmed
+from moments import DIGITS, FRAMES, Filmed
 from places import IGNORED
 from torch import Tensor
 
-LAYERS = (4, 5)  # of the decoder, that words look with: they read what layer 3 hands on, which `moments.py` asks
-HEADS = (0, 3)  # of each, one for each key-value head, as sixteen digits are much for one
-CLOCK_LAYER = 1  # that a clip's tokens look at their clocks with
-# Those that they look at the frames before with: what stood there says whether anything has changed since, and only
-# then can the clock be told that counts. Heads share keys and values, so that one layer cannot carry both.
+# Of the decoder, that words look with: the first reads what layer 3 hands on, which `moments.py` asks.
+FIND_LAYER, READ_LAYER = 4, 5
+FIND_HEADS = (0, 3)  # one for each key-value head
+# What heads look at the digits of a pair's first frame with, and of its second: those that share keys and values, so
+# that these hold the digits of one frame. Digits that follow each other, and so lie on one token, have a head each.
+READ_HEADS = ((0, 1, 2), (3, 4, 5))
+# That a clip's tokens look at the frames before with: what stood there says whether anything has changed since.
 BEFORE_LAYERS = (2, 3)
-CLOCK_HEADS = {0: 7, 1: 4, 3: 6, 4: 1}  # and at which digit; these lie on all tokens that hold any, but for ten hours
 BEFORE_HEADS = (2, 5)
 TIME = re.compile(r"\d\d:\d\d:\d\d\.\d\d")
 NAME = re.compile(rf"\b({'|'.join(SHAPES)})\b")  # as a word: there is a star in "start"
-LEAST, ENOUGH = 1e-3, 0.9  # of attention, beyond which it makes no difference any more: it would only grow sharper
+LEAST = 1e-6  # of attention, that has a logarithm
+ENOUGH = 0.9  # of it: more makes no difference any more, as it would only grow sharper
 
 
 @dataclass(frozen=True)
 class Pointed:
     """Which tokens that are about to say a digit of a time should look where; one entry for each.
 
-    `row`, `branch` and `token` are its place in a batch, `targets` (entries, tokens of the medium) where the time is
-    known.
+    `row`, `branch` and `token` are its place in a batch, `number` that of the frame that has the time; `targets`
+    (entries, tokens of the medium) where that is known; `clock` the token of the medium that the digit lies on, and
+    `head` what it is read with.
     """
 
     row: Tensor
     branch: Tensor
     token: Tensor
+    number: Tensor
+    clock: Tensor
+    head: Tensor
     targets: Tensor
 
 
@@ -52,67 +60,81 @@ def point(samples: Sequence[Sample], pieces: Sequence[Sequence[Sequence[str]]], 
     """For samples' questions as `pieces` of text, a row, a branch and a token each."""
     places, targets = [], []
     for row, (sample, branches) in enumerate(zip(samples, pieces, strict=True)):
-        told = asked.told[row].unflatten(-1, (TOLD, DIGITS))
-        happened = asked.happened[row].any(-1)
+        assert sample.clip
+        numbers = {sample.clip.at(number): number for number in range(len(sample.clip.times))}
+        told, happened = asked.told[row], asked.happened[row].any(-1)
+        # (pairs, frames, digits): the token each lies on.
+        clocks = (asked.read[row] != IGNORED).T.nonzero()[:, 1].view(FRAMES, DIGITS, -1).permute(2, 0, 1)
         for branch, (question, said) in enumerate(zip(sample.questions, branches, strict=True)):
             named = NAME.search(question.text)
             for time, tokens in _times(said):
-                known = (told == torch.tensor(time)).all(-1).any(-1)
+                if time not in numbers:
+                    continue
+                known = (told == numbers[time]).any(-1)
                 of_thing = known & (asked.kind[row, :, 0] == SHAPES.index(named[0])) if named else known
-                # Where something has happened to it, a token's two times are always those before and after.
-                target = next((best for best in (of_thing & happened, of_thing) if best.any()), known)
-                if target.any():
-                    places += [(row, branch, token - 1) for token in tokens]  # the token before says it
-                    targets += [target] * len(tokens)
-    where = torch.tensor(places, dtype=torch.long).view(-1, 3)
+                # Where something has happened to it, a token's two frames are always those before and after.
+                targets += [next((best for best in (of_thing & happened, of_thing) if best.any()), known)] * DIGITS
+                number = numbers[time]
+                pair, frame = divmod(number, FRAMES)
+                for digit, token in enumerate(tokens):
+                    head = READ_HEADS[frame][digit % len(READ_HEADS[frame])]
+                    # The token before says it.
+                    places.append((row, branch, token - 1, number, int(clocks[pair, frame, digit]), head))
+    where = torch.tensor(places, dtype=torch.long).view(-1, 6)
     return Pointed(
-        *where.unbind(-1), torch.stack(targets) if targets else asked.told.new_zeros(0, told.shape[0]).bool()
+        *where.unbind(-1), torch.stack(targets) if targets else asked.told.new_zeros(0, asked.told.shape[1]).bool()
     )
 
 
-def _times(pieces: Sequence[str]) -> list[tuple[list[int], list[int]]]:
-    """The times in a text given in pieces: the digits of each, and in which pieces these are."""
+def _times(pieces: Sequence[str]) -> list[tuple[str, list[int]]]:
+    """The times in a text given in pieces, and in which piece each of its digits is."""
     owners = [index for index, piece in enumerate(pieces) for _ in piece]
-    found = []
-    for match in TIME.finditer("".join(pieces)):
-        digits = [place for place in range(*match.span()) if match.string[place].isdigit()]
-        found.append(([int(match.string[place]) for place in digits], sorted({owners[place] for place in digits})))
-    return found
+    return [
+        (match[0], [owners[place] for place in range(*match.span()) if match.string[place].isdigit()])
+        for match in TIME.finditer("".join(pieces))
+    ]
 
 
-def found(looks: Tensor, pointed: Pointed, start: int) -> Tensor:
-    """How much of the taught heads' attention targets get, (entries, heads).
+def found(looks: Sequence[Tensor], pointed: Pointed, start: int) -> Tensor:
+    """How much of the attention of `FIND_HEADS` targets get, (entries, heads).
 
-    `looks` (rows, heads, branches, length, prefix) is the attention to the prefix, in which the medium's tokens begin
-    at `start`.
+    `looks` are the layers' attention to the prefix, (rows, heads, branches, length, prefix), in which the medium's
+    tokens begin at `start`.
     """
-    taught = looks[:, list(HEADS)].permute(0, 2, 3, 1, 4)[pointed.row, pointed.branch, pointed.token]
-    on_medium = taught[..., start : start + pointed.targets.shape[-1]].float()
+    taught = _of_entries(looks[FIND_LAYER], pointed)[:, list(FIND_HEADS)]
+    on_medium = taught[..., start : start + pointed.targets.shape[-1]]
     return (on_medium * pointed.targets[:, None]).sum(-1)
 
 
-def missed(looks: Tensor, pointed: Pointed, start: int) -> Tensor:
-    """How far off the taught heads look: minus the logarithm of what they have `found`, on average."""
-    if not len(pointed.row):
-        return looks.sum() * 0
-    return _short_of_enough(found(looks, pointed, start).clamp(min=LEAST).log())
+def read(looks: Sequence[Tensor], pointed: Pointed, start: int) -> tuple[Tensor, Tensor]:
+    """Of each digit's own head in `READ_LAYER`, how much of its attention is on that digit, (entries,).
 
-
-def missed_clocks(attention: Tensor, asked: Filmed, pairs: int) -> Tensor:
-    """How far off tokens below the clock look, each taught head for a digit of it: as `missed`.
-
-    `attention` (clips, heads, tokens, tokens) holds logarithms, of the tokens of a clip's `pairs` of frames.
+    And of the other heads how much is on what stands before the medium, which says nothing, (entries, heads - 1).
     """
-    clocks = (asked.read != IGNORED).unflatten(1, (pairs, -1)).unflatten(-1, (FRAMES, DIGITS))[..., 0, :]
-    below = (asked.told != IGNORED).all(-1).unflatten(1, (pairs, -1))
-    parts = attention.unflatten(3, (pairs, -1)).unflatten(2, (pairs, -1))
-    own = parts.diagonal(dim1=2, dim2=4).permute(0, 1, 4, 2, 3)  # clips, heads, pairs, tokens, tokens
-    wanted = clocks[..., list(CLOCK_HEADS.values())].permute(0, 3, 1, 2)[:, :, :, None] & below[:, None, :, :, None]
-    return _short_of_enough(own[:, list(CLOCK_HEADS)][wanted]) if wanted.any() else attention.sum() * 0
+    taught = _of_entries(looks[READ_LAYER], pointed)
+    own = torch.nn.functional.one_hot(pointed.head, taught.shape[1]).bool()
+    on_clock = taught[own].gather(-1, start + pointed.clock[:, None])[:, 0]
+    return on_clock, taught[~own].view(len(own), -1, taught.shape[-1])[..., :start].sum(-1)
+
+
+def _of_entries(looks: Tensor, pointed: Pointed) -> Tensor:
+    """A layer's attention where `pointed` tells of it, (entries, heads, prefix)."""
+    return looks.permute(0, 2, 3, 1, 4)[pointed.row, pointed.branch, pointed.token].float()
+
+
+def missed(looks: Sequence[Tensor], pointed: Pointed, start: int) -> Tensor:
+    """How far off words look: minus the logarithms of what they have `found` and `read`, on average."""
+    if not len(pointed.row):
+        return sum((looks[layer].sum() * 0 for layer in (FIND_LAYER, READ_LAYER)), torch.zeros(()))
+    shares = found(looks, pointed, start), *read(looks, pointed, start)
+    return sum((_short_of_enough(share.clamp(min=LEAST).log()) for share in shares), torch.zeros(()))
 
 
 def missed_before(attention: Tensor, pairs: int) -> Tensor:
-    """How far off tokens look for what stood at their place in the pair of frames before: as `missed_clocks`."""
+    """How far off tokens look for what stood at their place in the pair of frames before: as `missed`.
+
+    `attention` (clips, heads, tokens, tokens) holds logarithms, of the tokens of a clip's `pairs` of frames.
+    """
     place = attention.shape[-1] // pairs
     before = attention[:, list(BEFORE_HEADS)].diagonal(-place, dim1=-2, dim2=-1)
     return _short_of_enough(before) if before.numel() else attention.sum() * 0

@@ -191,7 +191,7 @@ class Trainer:
         with torch.set_grad_enabled(not self.alone):
             looked = self.look(batch)
         with torch.autocast("cpu", PRECISION, enabled=HALF):
-            # The eyes learn nothing of clips of which only times are said: without them these take less time.
+            # The eyes learn nothing of clips about which only thoughts are said: without them these take less time.
             unasked = batch.timed and not self.alone
             seen = None if unasked or batch.seen is not None else looked.seen
             shown = self.heads[batch.asked.HEADS].losses(seen, looked.states[LAYER][:, medium], batch.asked)
@@ -200,24 +200,19 @@ class Trainer:
                 hidden = looked.hidden.flatten(0, 1)[learned]
                 said = loss(hidden, self.model.lm_head.weight, batch.targets.flatten()[learned])
             if isinstance(batch.asked, Filmed) and not self.alone:
-                pointed = self._missed(looked, batch, batch.asked)
+                pointed = self._missed(looked, batch)
         return Losses(said, shown, pointed), looked.loads
 
-    def _missed(self, looked: Looked, batch: Batch, asked: Filmed) -> Tensor:
+    def _missed(self, looked: Looked, batch: Batch) -> Tensor:
         """How far off a clip's tokens look, and those that speak of it."""
         medium, pairs = batch.layout.medium, -(-batch.grid[0] // FRAMES)
-        clocks, *before = (
-            attention_in(self.model, layer, looked.states[layer - 1], batch.positions[..., : batch.layout.prefix])[
-                ..., medium, medium
-            ]
-            for layer in (pointing.CLOCK_LAYER, *pointing.BEFORE_LAYERS)
-        )
-        missed = pointing.missed_clocks(clocks, asked, pairs)
-        missed = missed + sum(pointing.missed_before(attention, pairs) for attention in before)
+        positions = batch.positions[..., : batch.layout.prefix]
+        missed = torch.zeros(())
+        for layer in pointing.BEFORE_LAYERS:
+            attention = attention_in(self.model, layer, looked.states[layer - 1], positions)
+            missed = missed + pointing.missed_before(attention[..., medium, medium], pairs)
         if batch.pointed:
-            for layer in pointing.LAYERS:
-                of_words = pointing.missed(looked.looks[layer], batch.pointed, medium.start)
-                missed = missed + of_words / len(pointing.LAYERS)
+            missed = missed + pointing.missed(looked.looks, batch.pointed, medium.start)
         return missed
 
     def learn(self, job: str, batch: Batch, scale: float) -> tuple[float, ...]:

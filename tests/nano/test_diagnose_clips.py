@@ -7,7 +7,7 @@ from random import Random
 import torch
 from data.video import restless_sample
 from diagnose_clips import _hits
-from moments import CHANGES, DIGITS, FRAMES, STAGES, TOLD, film
+from moments import CHANGES, DIGITS, FRAMES, MOST, STAGES, TOLD, film
 from places import KINDS
 from torch.nn import functional as F
 
@@ -16,18 +16,18 @@ def test_heads_that_know_all_are_all_right_and_ones_that_say_nothing_changed_mis
     clip = restless_sample(Random(3), 168, 140, 8).clip
     assert clip
     asked = film([clip], (4, 4, 4))
-    parts = (asked.read, asked.told, asked.before)
-    read, told, before = (F.one_hot(part.clamp(min=0), 10).float().flatten(2) for part in parts)
+    parts = ((asked.read, 10), (asked.told, MOST), (asked.pair, MOST // FRAMES))
+    read, told, pair = (F.one_hot(part.clamp(min=0), choices).float().flatten(2) for part, choices in parts)
     kinds = [F.one_hot(asked.stood[..., at].clamp(min=0), count) for at, count in enumerate(KINDS)]
     stood = torch.cat(kinds, dim=-1).float()
     changes = F.one_hot(asked.changes, len(CHANGES)).float()
     assert read.shape[-1] == FRAMES * DIGITS * 10
-    assert told.shape[-1] == TOLD * DIGITS * 10
+    assert told.shape[-1] == TOLD * MOST
     stages = F.one_hot(asked.stages, len(STAGES)).float().flatten(2)
-    late = {"clocks": told, "before": before, "stood": stood, "stages": stages}
+    late = {"clocks": read, "told": told, "pair": pair, "stood": stood, "stages": stages}
     hits = _hits(read, {**late, "changes": changes.flatten(2)}, asked)
     assert all(hit.all() for hit in hits.values())
-    assert sum(len(hit) for name, hit in hits.items() if name.startswith("both times, happened")) > 0
+    assert sum(len(hit) for name, hit in hits.items() if name.startswith("both frames, happened")) > 0
 
     still = torch.zeros_like(changes)
     still[..., CHANGES.index("none")] = 1

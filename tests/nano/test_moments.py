@@ -70,36 +70,33 @@ def test_of_a_movement_its_beginning_and_its_end_are_asked() -> None:
     assert stages == [["none", "none"], ["sets out", "none"], ["arrives", "none"], ["none", "sets out"]]
     happened = filmed.happened.view(*grid, FRAMES)[:, 3, 3]
     assert happened.tolist() == [[stage != "none" for stage in pair] for pair in stages]
-    # It stood until the first of these times, and had arrived by that before it stood still again.
-    seconds = filmed.told.view(*grid, TOLD, DIGITS)[:, 3, 3, :, 5]
-    assert seconds.tolist() == [[0, 1], [1, 2], [3, 4], [6, 7]]
+    # It stood until the first of these frames, and had arrived by that before it stood still again.
+    assert filmed.told.view(*grid, TOLD)[:, 3, 3].tolist() == [[0, 1], [1, 2], [3, 4], [6, 7]]
 
 
-def test_the_digits_of_a_clock_are_asked_of_the_tokens_they_lie_on_and_of_all_below() -> None:
+def test_the_digits_of_a_clock_are_asked_of_the_tokens_they_lie_on_and_frames_of_all_below() -> None:
     filmed, grid = _filmed([("red", LOW)] * 3, [3725.25, 3725.75, 3726.0])
-    read, told = filmed.read.view(*grid, FRAMES, DIGITS), filmed.told.view(*grid, TOLD, DIGITS)
+    read, told = filmed.read.view(*grid, FRAMES, DIGITS), filmed.told.view(*grid, TOLD)
     for frame, time in enumerate([3725.25, 3725.75, 3726.0, 3726.0]):  # the last one stands twice
         digits = [int(character) for character in clock(time) if character.isdigit()]
-        assert (told[frame // 2, 1:, :, frame % 2] == torch.tensor(digits)).all()
-        if frame == 1:
-            assert (filmed.before.view(*grid, DIGITS)[1, 1:] == torch.tensor(digits)).all()
+        assert (told[frame // 2, 1:, :, frame % 2] == min(frame, 2)).all()
         # Each lies on one token, and they come in order.
         assert read[frame // 2, 0, :, frame % 2].max(0).values.tolist() == digits
         assert ((read[frame // 2, 0, :, frame % 2] != IGNORED).sum(0) == 1).all()
     assert (told[:, 0] == IGNORED).all()
-    assert (filmed.before.view(*grid, DIGITS)[0] == IGNORED).all()
+    assert filmed.pair.view(grid).flatten(1).tolist() == [[0] * 16, [1] * 16]
     assert (read[:, 1:] == IGNORED).all()
 
 
-def test_what_has_changed_is_asked_for_the_two_times_between_which_it_did() -> None:
+def test_what_has_changed_is_asked_for_the_two_frames_between_which_it_did() -> None:
     states = [None, ("red", LOW), ("red", LOW), ("red", LOW), None, None, ("red", TOP), ("red", LOW)]
     filmed, grid = _filmed(states, [float(place) for place in range(8)])
-    seconds = filmed.told.view(*grid, TOLD, DIGITS)[:, 3, 3, :, 5]
-    assert seconds.tolist() == [[0, 1], [2, 3], [3, 4], [6, 7]]
+    told = filmed.told.view(*grid, TOLD)
+    assert told[:, 3, 3].tolist() == [[0, 1], [2, 3], [3, 4], [6, 7]]
     # Beside the clock nothing is asked for it, whatever changes there.
-    assert (filmed.told.view(*grid, TOLD, DIGITS)[:, 0] == IGNORED).all()
+    assert (told[:, 0] == IGNORED).all()
     # Where nothing changes, it is the two frames' own.
-    assert filmed.told.view(*grid, TOLD, DIGITS)[:, 3, 0, :, 5].tolist() == [[0, 1], [2, 3], [4, 5], [6, 7]]
+    assert told[:, 3, 0].tolist() == [[0, 1], [2, 3], [4, 5], [6, 7]]
 
 
 def test_clocks_alone_are_asked_as_in_whole_frames() -> None:

@@ -1,4 +1,4 @@
-"""Where a time that is said can be read: at the tokens that show the thing it is said of, at that time."""
+"""Where it is known in which frame something happens to a thing, and where that frame's time can be read."""
 
 from __future__ import annotations
 
@@ -11,7 +11,20 @@ from data.clip import Actor, Clip
 from data.video import PROMPT
 from moments import FRAMES, STAGES, film
 from places import IGNORED
-from pointing import BEFORE_HEADS, CLOCK_HEADS, ENOUGH, HEADS, LEAST, missed, missed_before, missed_clocks, point
+from pointing import (
+    BEFORE_HEADS,
+    ENOUGH,
+    FIND_HEADS,
+    FIND_LAYER,
+    LEAST,
+    READ_HEADS,
+    READ_LAYER,
+    found,
+    missed,
+    missed_before,
+    point,
+    read,
+)
 
 from ernie_cli.times import clock
 
@@ -34,7 +47,7 @@ def test_digits_of_a_time_point_to_the_tokens_of_the_thing_that_know_it() -> Non
     assert len(pointed.row) == 2 * 8
     # The token before a digit is the one that says it.
     assert [COMES[token + 1] for token in pointed.token] == [c for c in COMES if c.isdigit()]
-    # It comes in the first frame of the second pair, whose tokens know when it was not there yet.
+    # It comes in the first frame of the second pair, whose tokens know in which it was not there yet.
     assert [targets.nonzero().flatten().tolist() for targets in pointed.targets] == [[SECOND]] * 16
 
 
@@ -69,16 +82,42 @@ def test_where_no_thing_is_named_or_it_is_not_there_all_tokens_of_that_time_will
 def test_times_that_no_frame_has_point_nowhere() -> None:
     pointed = _pointed("the star appears", f"At {clock(77)} or never, at 3.")
     assert not len(pointed.row)
-    assert missed(torch.rand(1, 6, 1, 40, 60), pointed, 5) == 0
+    assert missed([torch.rand(1, 6, 1, 40, 60)] * 6, pointed, 5) == 0
+
+
+def test_a_digit_is_read_where_it_lies_on_the_clock_of_the_frame_by_a_head_of_its_own() -> None:
+    pointed = _pointed("the star appears", COMES)
+    clip = Clip([], [float(frame) for frame in range(6)], (112, 112))
+    lies_on = (film([clip], GRID).read[0] != IGNORED).unflatten(-1, (FRAMES, -1))  # (tokens, frames, digits)
+    assert pointed.number.tolist() == [1] * 8 + [2] * 8
+    for place, (number, token, head) in enumerate(zip(pointed.number, pointed.clock, pointed.head, strict=True)):
+        digit = place % 8
+        assert lies_on[token, number % FRAMES, digit]
+        assert token // 16 == number // FRAMES
+        assert head == READ_HEADS[number % FRAMES][digit % 3]
+
+
+def _looks(pointed, start: int, share: float) -> list[torch.Tensor]:
+    """Attention in which taught heads give so much to what they should look at, and the rest to the last token."""
+    looks = [torch.zeros(1, 6, 1, len(COMES), start + 48 + 1) for _ in range(6)]
+    looks[FIND_LAYER][:, list(FIND_HEADS), :, :, start + SECOND] = share
+    looks[READ_LAYER][..., start - 1] = share
+    for token, clock_token, head in zip(pointed.token, pointed.clock, pointed.head, strict=True):
+        looks[READ_LAYER][0, head, 0, token, start - 1] = 0
+        looks[READ_LAYER][0, head, 0, token, start + clock_token] = share
+    for layer, heads in ((FIND_LAYER, list(FIND_HEADS)), (READ_LAYER, slice(None))):
+        looks[layer][:, heads, ..., -1] = 1 - share
+    return looks
 
 
 @pytest.mark.parametrize(("share", "expected"), [(1.0, -log(ENOUGH)), (0.5, log(2)), (0.0, -log(LEAST))])
 def test_taught_heads_are_wrong_by_what_they_do_not_give_to_the_targets(share: float, expected: float) -> None:
     pointed, start = _pointed("the star appears", COMES), 5
-    looks = torch.zeros(1, 6, 1, len(COMES), start + 48 + 1)
-    looks[:, list(HEADS), :, :, start + SECOND] = share
-    looks[:, list(HEADS), :, :, start + CORNER] = 1 - share
-    assert missed(looks, pointed, start).item() == pytest.approx(expected, abs=1e-6)
+    looks = _looks(pointed, start, share)
+    assert (found(looks, pointed, start) == share).all()
+    # A digit's own head looks at it, and the others at what says nothing.
+    assert [(shares == share).all() for shares in read(looks, pointed, start)] == [True, True]
+    assert missed(looks, pointed, start).item() == pytest.approx(3 * expected, abs=1e-5)
 
 
 def _attention(heads: dict[int, dict[int, int]]) -> torch.Tensor:
@@ -88,22 +127,6 @@ def _attention(heads: dict[int, dict[int, int]]) -> torch.Tensor:
         for token, target in targets.items():
             attention[0, head, token, target] = 0.0
     return attention
-
-
-def test_tokens_below_the_clock_are_taught_to_look_at_its_digits_and_those_beside_it_are_not() -> None:
-    clip = Clip([], [float(frame) for frame in range(6)], (112, 112))
-    asked = film([clip], GRID)
-    lies_on = (asked.read[0] != IGNORED).unflatten(-1, (FRAMES, -1))[:, 0]  # (tokens, digits)
-    assert {int(token) for token in lies_on.any(-1).nonzero()} == {1, 2, 17, 18, 33, 34}
-    below = [token for token in range(48) if token % 16 >= 4]
-    right = {
-        head: {token: int(lies_on[token // 16 * 16 :, digit].nonzero()[0]) + token // 16 * 16 for token in below}
-        for head, digit in CLOCK_HEADS.items()
-    }
-    assert missed_clocks(_attention(right), asked, GRID[0]).item() == pytest.approx(-log(ENOUGH))
-    # The clocks of the frames before are not theirs.
-    late = {head: {token: target % 16 for token, target in targets.items()} for head, targets in right.items()}
-    assert missed_clocks(_attention(late), asked, GRID[0]).item() == pytest.approx((50 * 2 - log(ENOUGH)) / 3)
 
 
 def test_tokens_are_taught_to_look_at_their_place_in_the_frames_before() -> None:

@@ -22,7 +22,8 @@ class Question:
     """What a user asks, the short true thought to have, and the answer to give.
 
     In the mode `closed` no thought is wanted; in `cut`, the thought is closed for the model somewhere on its way; in
-    `judged`, the thought is the model's, and only its verdicts are learned: yes and no; in `timed`, only its times.
+    `judged`, the thought is the model's, and only its verdicts are learned: yes and no; in `timed`, the thought is all
+    that is said.
     """
 
     text: str
