@@ -2,8 +2,8 @@
 
 Held-out parts of clips are asked as the job `times` does. For the start and the end of each kind of event: how much of
 the taught heads' attention is on tokens that know which frame has the time (`looked`, by `pointing.py`), at how many of
-these the heads of `moments.py` tell it (`known`), how much is on the digits (`read`), and how often all eight of them
-are said right (`said`).
+these the heads of `moments.py` tell it (`known`), how many of the words then tell it (`told`), how much of their
+attention is on the digits (`read`), and how often all eight of these are said right (`said`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from moments import DIGITS, LATE, MOST, TOLD, Filmed
 from places import LAYER, scaled, split
 from train import Trainer
 
-Figure = tuple[str, float, float, float, float]  # what is asked for; looked, known, read and said
+Figure = tuple[str, float, float, float, float, float]  # what is asked for; looked, known, told, read and said
 
 
 @torch.no_grad()
@@ -38,6 +38,8 @@ def times(trainer: Trainer, sample: Sample) -> Iterator[Figure]:
     on_digits, _ = pointing.read(looked.looks, pointed, layout.medium.start)
     late = split(trainer.heads[Filmed.HEADS].late(scaled(looked.states[LAYER][:, layout.medium])), LATE)
     told = late["told"].view(-1, TOLD, MOST).argmax(-1)
+    words = pointing.words(looked.states[pointing.FIND_LAYER], pointed, layout)
+    numbered = (trainer.heads[Filmed.HEADS].words(scaled(words)).argmax(-1) == pointed.number).float()
 
     said = torch.nn.functional.linear(looked.hidden[:, layout.prefix :], trainer.model.lm_head.weight).argmax(-1)
     said, wanted = (part.view(layout.branches, -1) for part in (said, batch.targets[:, layout.prefix :]))
@@ -50,7 +52,8 @@ def times(trainer: Trainer, sample: Sample) -> Iterator[Figure]:
         edge = ("start", "end")[so_far[branch] % 2]
         so_far[branch] += 1
         event = f"{_verb(sample.questions[branch].text)}, {edge}"
-        yield event, float(found[digits].mean()), float(known), float(on_digits[digits].mean()), float(hit)
+        of_words = (float(part[digits].mean()) for part in (numbered, on_digits))
+        yield event, float(found[digits].mean()), float(known), *of_words, float(hit)
 
 
 def _verb(event: str) -> str:
@@ -66,7 +69,7 @@ def main() -> None:
         random = Random(HELD_OUT + seed)
         for event, *figures in times(trainer, timed_sample(random, *random.choice(CLIPS), options.frames)):
             found.setdefault(event, []).append(tuple(figures))
-    print(f"{'':>16}{'looked':>8}{'known':>8}{'read':>8}{'said':>8}{'asked':>8}")
+    print(f"{'':>16}{'looked':>8}{'known':>8}{'told':>8}{'read':>8}{'said':>8}{'asked':>8}")
     for event, rows in sorted(found.items()):
         figures = "".join(f"{figure:8.2f}" for figure in torch.tensor(rows).mean(0).tolist())
         print(f"{event:>16}{figures}{len(rows):8}")

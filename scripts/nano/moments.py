@@ -226,12 +226,17 @@ def _clock_places(size: tuple[int, int]) -> list[float]:
 
 
 class ClipHeads(nn.Module):
-    """Linear readers of token states (clips, tokens, hidden)."""
+    """Linear readers of token states (clips, tokens, hidden), and of those of words that speak of them."""
 
     def __init__(self, hidden: int) -> None:
         super().__init__()
         self.early = nn.Linear(hidden, sum(EARLY.values()))
         self.late = nn.Linear(hidden, sum(LATE.values()))
+        self.words = nn.Linear(hidden, MOST)
+
+    def misnumbered(self, words: Tensor, numbers: Tensor) -> Tensor:
+        """How far off words (words, hidden) that are to say a time are about its frame, by number (words,)."""
+        return mistakes(self.words(scaled(words)), numbers[:, None]) if len(words) else words.sum() * 0
 
     def losses(self, seen: Tensor | None, state: Tensor, asked: Filmed) -> Tensor:
         """What the heads get wrong about a batch, each on average; `state` is what layer `LAYER` hands on.

@@ -80,7 +80,7 @@ def read(
     """Hidden states (batch, tokens, hidden), after so many `layers` or all; `positions` is (3, batch, tokens).
 
     Each sparse layer appends the load of its text and vision experts, (2, experts), to `loads`; every layer appends
-    what it hands on of the prefix, (batch, prefix, hidden), to `states`, and, of several questions, how much their
+    what it hands on, (batch, tokens, hidden), to `states`, and, of several questions, how much their
     tokens attend to the prefix, (batch, heads, branches, length, prefix), to `looks`. With `wanted` (batch, tokens),
     only where it is true the states are worked out to the end. Those of padding are left as they come.
     """
@@ -111,7 +111,7 @@ def read(
         # What comes before the medium was worked out for the first row only.
         x = torch.cat([x[:1, :start].expand(len(x), -1, -1), x[:, start:]], 1)
         if states is not None:
-            states.append(x[:, : layout.prefix])
+            states.append(x)
     return text_model.norm(x)
 
 

@@ -4,9 +4,9 @@ To say when something happens, the decoder has to find the one moment among a cl
 frame. Heads and words teach that slowly: until it looks at the right place, nothing tells it which way to go. So some
 of its attention is taught to look: a clip's tokens at their place in the frames before, and a word that is about to say
 a digit of a time at two places, one layer after the other. First it looks at tokens that know by `moments.py` which
-frame has that time, mostly those of the thing that is spoken of; then, by that number, at the digit itself, where it
-lies on the clock of that frame. (Tokens could hand on whole clocks as well, but they have no room for two of eight
-digits each.) Nothing of it is part of the checkpoint.
+frame has that time, mostly those of the thing that is spoken of; then, by that frame's number, which words are asked
+for as well, at the digit itself, where it lies on the clock of that frame. (Tokens could hand on whole clocks instead,
+but they have no room for two of eight digits each.) Nothing of it is part of the checkpoint.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import torch
 from data import Sample
 from data.scenes import SHAPES
 from moments import DIGITS, FRAMES, Filmed
+from network import Layout
 from places import IGNORED
 from torch import Tensor
 
@@ -115,6 +116,12 @@ def read(looks: Sequence[Tensor], pointed: Pointed, start: int) -> tuple[Tensor,
     own = torch.nn.functional.one_hot(pointed.head, taught.shape[1]).bool()
     on_clock = taught[own].gather(-1, start + pointed.clock[:, None])[:, 0]
     return on_clock, taught[~own].view(len(own), -1, taught.shape[-1])[..., :start].sum(-1)
+
+
+def words(states: Tensor, pointed: Pointed, layout: Layout) -> Tensor:
+    """The states of the words that `pointed` tells of, (entries, hidden), of all tokens' (rows, tokens, hidden)."""
+    branches = states[:, layout.prefix :].unflatten(1, (layout.branches, -1))
+    return branches[pointed.row, pointed.branch, pointed.token]
 
 
 def _of_entries(looks: Tensor, pointed: Pointed) -> Tensor:

@@ -71,7 +71,7 @@ BALANCE = 1e-3  # how fast the routers' bias follows the load (DeepSeek-V3, auxi
 
 class Looked(NamedTuple):
     """What the model makes of a batch: a medium's tokens as the eyes hand them on, (rows, tokens, hidden); all tokens'
-    last states; and of each layer, as `read` gives them, the prefix's states, expert loads and attention to it."""
+    last states; and of each layer, as `read` gives them, the states, expert loads and attention to the prefix."""
 
     seen: Tensor
     states: list[Tensor]
@@ -206,13 +206,16 @@ class Trainer:
     def _missed(self, looked: Looked, batch: Batch) -> Tensor:
         """How far off a clip's tokens look, and those that speak of it."""
         medium, pairs = batch.layout.medium, -(-batch.grid[0] // FRAMES)
-        positions = batch.positions[..., : batch.layout.prefix]
+        prefix = slice(batch.layout.prefix)
         missed = torch.zeros(())
         for layer in pointing.BEFORE_LAYERS:
-            attention = attention_in(self.model, layer, looked.states[layer - 1], positions)
+            states = looked.states[layer - 1][:, prefix]
+            attention = attention_in(self.model, layer, states, batch.positions[..., prefix])
             missed = missed + pointing.missed_before(attention[..., medium, medium], pairs)
         if batch.pointed:
             missed = missed + pointing.missed(looked.looks, batch.pointed, medium.start)
+            words = pointing.words(looked.states[pointing.FIND_LAYER], batch.pointed, batch.layout)
+            missed = missed + self.heads[Filmed.HEADS].misnumbered(words, batch.pointed.number)
         return missed
 
     def learn(self, job: str, batch: Batch, scale: float) -> tuple[float, ...]:

@@ -139,5 +139,18 @@ def test_heads_learn_from_what_is_asked() -> None:
     assert heads.losses(state, state, filmed) < before / 3
 
 
+def test_words_learn_which_frame_they_are_to_speak_of() -> None:
+    torch.manual_seed(0)
+    heads, words, numbers = ClipHeads(16), torch.randn(6, 16), torch.arange(6)
+    before = heads.misnumbered(words, numbers)
+    optimizer = torch.optim.AdamW(heads.parameters(), lr=0.1)
+    for _ in range(20):
+        optimizer.zero_grad()
+        heads.misnumbered(words, numbers).backward()
+        optimizer.step()
+    assert heads.misnumbered(words, numbers) < before / 3
+    assert heads.misnumbered(words[:0], numbers[:0]) == 0
+
+
 def test_nothing_stands_where_the_clock_is() -> None:
     assert strip_height(112, 112) > int(112 * 0.1)

@@ -10,6 +10,7 @@ from data import Question, Sample
 from data.clip import Actor, Clip
 from data.video import PROMPT
 from moments import FRAMES, STAGES, film
+from network import Layout
 from places import IGNORED
 from pointing import (
     BEFORE_HEADS,
@@ -24,6 +25,7 @@ from pointing import (
     missed_before,
     point,
     read,
+    words,
 )
 
 from ernie_cli.times import clock
@@ -118,6 +120,14 @@ def test_taught_heads_are_wrong_by_what_they_do_not_give_to_the_targets(share: f
     # A digit's own head looks at it, and the others at what says nothing.
     assert [(shares == share).all() for shares in read(looks, pointed, start)] == [True, True]
     assert missed(looks, pointed, start).item() == pytest.approx(3 * expected, abs=1e-5)
+
+
+def test_words_that_say_a_time_are_those_before_its_digits() -> None:
+    pointed, prefix = _pointed("the star appears", COMES), 54
+    layout = Layout(prefix, 1, slice(4, 54), torch.ones(1, prefix + len(COMES), dtype=torch.bool))
+    states = torch.arange(prefix + len(COMES)).float().view(1, -1, 1)
+    spoken = words(states, pointed, layout)[:, 0].long() - prefix
+    assert [COMES[token + 1] for token in spoken] == [c for c in COMES if c.isdigit()]
 
 
 def _attention(heads: dict[int, dict[int, int]]) -> torch.Tensor:
