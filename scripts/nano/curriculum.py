@@ -114,7 +114,7 @@ class Curriculum:
             frames = self.random.choice([8] if learned < 6_000 else [8, 16] if learned < 10_000 else LENGTHS)
             return self._video(frames), FILM_ASKED // frames, (PICTURES, FRAMES)
         if job == "times":
-            frames = self.random.choice([8, 8, 16, 32] if learned > 20_000 else [8, 8, 16])
+            frames = self.random.choice([8, 16, 16, 32] if learned > 20_000 else [8, 8, 16])
             return self._times(frames), FILM_ASKED // frames, (PICTURES, FRAMES)
         if job == "moments":
             return self._moments(learned)

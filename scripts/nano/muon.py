@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
 from math import sqrt
 from typing import Any
@@ -20,8 +20,12 @@ class Muon(torch.optim.Muon):
 
     Torch's own orthogonalises matrix after matrix, in bfloat16, for which many CPUs have no instructions, and in each
     of several processes anew. Here matrices of one shape are computed at once, in their own precision, and of several
-    processes, whose gradients must be the same, each computes its part.
+    processes, whose gradients must be the same, each computes its part. Some weights may learn so many `times` as fast.
     """
+
+    def __init__(self, params: Iterable[Tensor], times: Mapping[Tensor, float] | None = None, **settings: Any) -> None:
+        super().__init__(params, **settings)
+        self._times = dict(times or {})
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:
@@ -31,8 +35,9 @@ class Muon(torch.optim.Muon):
             stacks = [self._moved(list(same), group["momentum"]) for _, same in groupby(weights, lambda w: w.shape)]
             updates = [update for stack in _shared(stacks) for update in stack]
             for weight, update in zip(weights, updates, strict=True):
-                weight.mul_(1 - group["lr"] * group["weight_decay"])
-                weight.add_(update, alpha=-group["lr"] * RMS * sqrt(max(weight.shape)))
+                rate = group["lr"] * self._times.get(weight, 1.0)
+                weight.mul_(1 - rate * group["weight_decay"])
+                weight.add_(update, alpha=-rate * RMS * sqrt(max(weight.shape)))
 
     def _moved(self, weights: Sequence[Tensor], momentum: float) -> Tensor:
         """Gradients of one shape with their momentum, (matrices, rows, columns)."""

@@ -58,6 +58,10 @@ WARMUP = 50
 # How much what every token shows counts: alone, and beside what is said. What a clip's tokens do not know cannot be
 # said: those of whole films are too few to teach it.
 SHOWN = {Asked.HEADS: (0.08, 0.08), Filmed.HEADS: (0.2, 0.4)}
+# The attention that `pointing.py` teaches words. Where that has changed, it is quicker to let it learn faster than all.
+WORDS_LOOK = tuple(
+    f"model.language_model.layers.{layer}.self_attn" for layer in (pointing.FIND_LAYER, pointing.READ_LAYER)
+)
 POINTED = 0.5  # how much it counts to look where a time can be read
 RANK, WORLD = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))  # set by torchrun
 # Steps in which new heads learn by themselves, so many times as fast: what they want at first would shock the model.
@@ -91,7 +95,9 @@ class Losses(NamedTuple):
 class Trainer:
     """The model, its two optimizers and how far it has come."""
 
-    def __init__(self, folder: Path, peak: float, *, fresh: bool = False, eyes: bool = True) -> None:
+    def __init__(
+        self, folder: Path, peak: float, *, fresh: bool = False, eyes: bool = True, looking: float = 1.0
+    ) -> None:
         self.folder, self.peak, self.eyes = folder, peak, eyes
         self.tokenizer = Tokenizer(TOKENIZER, CONTROL)
         saved = torch.load(folder / "state.pt") if (folder / "state.pt").exists() else None
@@ -104,6 +110,7 @@ class Trainer:
             self.model.load_state_dict(load(find(NANO), "cpu").native.state_dict())
             self.learned.update(LEARNED)
         matrices, rest = [], []
+        looks = {}
         # Each expert by itself is a matrix, in the memory of the tensor that holds them all.
         self.experts = {
             name: (weight, [nn.Parameter(expert) for expert in weight.data])
@@ -118,8 +125,10 @@ class Trainer:
                 continue
             inner = weight.ndim == 2 and not any(part in name for part in ("embed_tokens", "lm_head", "heads"))
             (matrices if inner else rest).append(weight)
+            if name.startswith(WORDS_LOOK):
+                looks[weight] = looking
         self.optimizers: list[torch.optim.Optimizer] = [
-            Muon(matrices, lr=peak, weight_decay=0.02),
+            Muon(matrices, looks, lr=peak, weight_decay=0.02),
             torch.optim.AdamW(rest, lr=peak, betas=(0.9, 0.98), weight_decay=0.01),
         ]
         if saved:
@@ -316,10 +325,13 @@ def main() -> None:
     parser.add_argument("--jobs", help="only these jobs, such as 'ask ground=0.8': with these shares, or their own")
     parser.add_argument("--export", type=Path, help="write a checkpoint here and stop")
     parser.add_argument("--keep-eyes", action="store_true", help="teach the decoder alone: clips are seen but once")
+    parser.add_argument("--looking", type=float, default=1, help="how many times as fast words learn where to look")
     parser.add_argument("--fresh", action="store_true", help="do not go on from the checkpoint in the package")
     options = parser.parse_args()
 
-    trainer = Trainer(options.folder, options.peak, fresh=options.fresh, eyes=not options.keep_eyes)
+    trainer = Trainer(
+        options.folder, options.peak, fresh=options.fresh, eyes=not options.keep_eyes, looking=options.looking
+    )
     if options.export:
         trainer.export(options.export)
         return

@@ -50,6 +50,16 @@ def test_a_state_of_torchs_goes_on():
     assert kept.abs().sum() > 0
 
 
+def test_some_weights_learn_so_many_times_as_fast():
+    before, same, faster = _weights(), _weights(), _weights()
+    _steps(Muon(same, lr=0.01), same, 1)
+    _steps(Muon(faster, {faster[0]: 3.0}, lr=0.01), faster, 1)
+    first, *rest = zip(before, same, faster, strict=True)
+    was, once, thrice = first
+    assert torch.allclose(thrice - was, 3 * (once - was), atol=1e-5)
+    assert all(torch.equal(once, twice) for _, once, twice in rest)
+
+
 def test_matrices_without_a_gradient_stay():
     weights = _weights()
     before = weights[0].clone()
