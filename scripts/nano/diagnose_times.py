@@ -34,7 +34,7 @@ def times(trainer: Trainer, sample: Sample) -> Iterator[Figure]:
     assert isinstance(asked, Filmed)
     assert pointed
     looked = trainer.look(batch)
-    found = pointing.found(looked.looks, pointed, layout.medium.start).mean(-1)
+    found, _ = pointing.found(looked.looks, pointed, layout.medium.start)
     on_digits, _ = pointing.read(looked.looks, pointed, layout.medium.start)
     late = split(trainer.heads[Filmed.HEADS].late(scaled(looked.states[LAYER][:, layout.medium])), LATE)
     told = late["told"].view(-1, TOLD, MOST).argmax(-1)

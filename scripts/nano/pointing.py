@@ -19,14 +19,15 @@ from math import log
 import torch
 from data import Sample
 from data.scenes import SHAPES
-from moments import DIGITS, FRAMES, Filmed
+from moments import DIGITS, FRAMES, TOLD, Filmed
 from network import Layout
 from places import IGNORED
 from torch import Tensor
 
 # Of the decoder, that words look with: the first reads what layer 3 hands on, which `moments.py` asks.
 FIND_LAYER, READ_LAYER = 4, 5
-FIND_HEADS = (0, 3)  # one for each key-value head
+# One for each key-value head: what the first finds hands on the frame before something happened, the second that after.
+FIND_HEADS = (0, 3)
 # What heads look at the digits of a pair's first frame with, and of its second: those that share keys and values, so
 # that these hold the digits of one frame. Digits that follow each other, and so lie on one token, have a head each.
 READ_HEADS = ((0, 1, 2), (3, 4, 5))
@@ -43,15 +44,16 @@ ENOUGH = 0.9  # of it: more makes no difference any more, as it would only grow 
 class Pointed:
     """Which tokens that are about to say a digit of a time should look where; one entry for each.
 
-    `row`, `branch` and `token` are its place in a batch, `number` that of the frame that has the time; `targets`
-    (entries, tokens of the medium) where that is known; `clock` the token of the medium that the digit lies on, and
-    `head` what it is read with.
+    `row`, `branch` and `token` are its place in a batch, `number` that of the frame that has the time. `targets`
+    (entries, tokens of the medium) are where that is known, as the `side`-th frame told there, and `clock` is the token
+    of the medium that the digit lies on, which is read with `head`.
     """
 
     row: Tensor
     branch: Tensor
     token: Tensor
     number: Tensor
+    side: Tensor
     clock: Tensor
     head: Tensor
     targets: Tensor
@@ -68,20 +70,24 @@ def point(samples: Sequence[Sample], pieces: Sequence[Sequence[Sequence[str]]], 
         clocks = (asked.read[row] != IGNORED).T.nonzero()[:, 1].view(FRAMES, DIGITS, -1).permute(2, 0, 1)
         for branch, (question, said) in enumerate(zip(sample.questions, branches, strict=True)):
             named = NAME.search(question.text)
-            for time, tokens in _times(said):
+            of_thing = asked.kind[row, :, 0] == SHAPES.index(named[0]) if named else torch.ones_like(happened)
+            for place, (time, tokens) in enumerate(_times(said)):
                 if time not in numbers:
                     continue
-                known = (told == numbers[time]).any(-1)
-                of_thing = known & (asked.kind[row, :, 0] == SHAPES.index(named[0])) if named else known
-                # Where something has happened to it, a token's two frames are always those before and after.
-                targets += [next((best for best in (of_thing & happened, of_thing) if best.any()), known)] * DIGITS
                 number = numbers[time]
+                known = told == number
+                # Where something has happened to it, a token's two frames are always those before and after.
+                better = (known & which[:, None] for which in (of_thing & happened, of_thing))
+                best = next((some for some in better if some.any()), known)
+                # Known as the one here and as the other there, a start is rather what was before.
+                side = place % TOLD if best.any(0).all() else int(best.any(0)[1])
+                targets += [best[:, side]] * DIGITS
                 pair, frame = divmod(number, FRAMES)
                 for digit, token in enumerate(tokens):
                     head = READ_HEADS[frame][digit % len(READ_HEADS[frame])]
                     # The token before says it.
-                    places.append((row, branch, token - 1, number, int(clocks[pair, frame, digit]), head))
-    where = torch.tensor(places, dtype=torch.long).view(-1, 6)
+                    places.append((row, branch, token - 1, number, side, int(clocks[pair, frame, digit]), head))
+    where = torch.tensor(places, dtype=torch.long).view(-1, 7)
     return Pointed(
         *where.unbind(-1), torch.stack(targets) if targets else asked.told.new_zeros(0, asked.told.shape[1]).bool()
     )
@@ -96,26 +102,27 @@ def _times(pieces: Sequence[str]) -> list[tuple[str, list[int]]]:
     ]
 
 
-def found(looks: Sequence[Tensor], pointed: Pointed, start: int) -> Tensor:
-    """How much of the attention of `FIND_HEADS` targets get, (entries, heads).
+def found(looks: Sequence[Tensor], pointed: Pointed, start: int) -> tuple[Tensor, Tensor]:
+    """Of the head in `FIND_LAYER` for the wanted frame, how much of its attention is on the targets, (entries,).
 
-    `looks` are the layers' attention to the prefix, (rows, heads, branches, length, prefix), in which the medium's
-    tokens begin at `start`.
+    And of the other one how much is on what stands before the medium, which says nothing, (entries, heads - 1). `looks`
+    are the layers' attention to the prefix, (rows, heads, branches, length, prefix), in which the medium's tokens begin
+    at `start`.
     """
-    taught = _of_entries(looks[FIND_LAYER], pointed)[:, list(FIND_HEADS)]
-    on_medium = taught[..., start : start + pointed.targets.shape[-1]]
-    return (on_medium * pointed.targets[:, None]).sum(-1)
+    return _shares(looks[FIND_LAYER][:, list(FIND_HEADS)], pointed, pointed.side, pointed.targets, start)
 
 
 def read(looks: Sequence[Tensor], pointed: Pointed, start: int) -> tuple[Tensor, Tensor]:
-    """Of each digit's own head in `READ_LAYER`, how much of its attention is on that digit, (entries,).
+    """Of each digit's own head in `READ_LAYER`, how much of its attention is on that digit; else as `found`."""
+    digit = torch.zeros_like(pointed.targets).scatter(1, pointed.clock[:, None], value=True)
+    return _shares(looks[READ_LAYER], pointed, pointed.head, digit, start)
 
-    And of the other heads how much is on what stands before the medium, which says nothing, (entries, heads - 1).
-    """
-    taught = _of_entries(looks[READ_LAYER], pointed)
-    own = torch.nn.functional.one_hot(pointed.head, taught.shape[1]).bool()
-    on_clock = taught[own].gather(-1, start + pointed.clock[:, None])[:, 0]
-    return on_clock, taught[~own].view(len(own), -1, taught.shape[-1])[..., :start].sum(-1)
+
+def _shares(looks: Tensor, pointed: Pointed, head: Tensor, targets: Tensor, start: int) -> tuple[Tensor, Tensor]:
+    taught = looks.permute(0, 2, 3, 1, 4)[pointed.row, pointed.branch, pointed.token].float()
+    own = torch.nn.functional.one_hot(head, taught.shape[1]).bool()
+    on_targets = (taught[own][:, start : start + targets.shape[1]] * targets).sum(-1)
+    return on_targets, taught[~own].view(len(own), -1, taught.shape[-1])[..., :start].sum(-1)
 
 
 def words(states: Tensor, pointed: Pointed, layout: Layout) -> Tensor:
@@ -124,16 +131,11 @@ def words(states: Tensor, pointed: Pointed, layout: Layout) -> Tensor:
     return branches[pointed.row, pointed.branch, pointed.token]
 
 
-def _of_entries(looks: Tensor, pointed: Pointed) -> Tensor:
-    """A layer's attention where `pointed` tells of it, (entries, heads, prefix)."""
-    return looks.permute(0, 2, 3, 1, 4)[pointed.row, pointed.branch, pointed.token].float()
-
-
 def missed(looks: Sequence[Tensor], pointed: Pointed, start: int) -> Tensor:
     """How far off words look: minus the logarithms of what they have `found` and `read`, on average."""
     if not len(pointed.row):
         return sum((looks[layer].sum() * 0 for layer in (FIND_LAYER, READ_LAYER)), torch.zeros(()))
-    shares = found(looks, pointed, start), *read(looks, pointed, start)
+    shares = (*found(looks, pointed, start), *read(looks, pointed, start))
     return sum((_short_of_enough(share.clamp(min=LEAST).log()) for share in shares), torch.zeros(()))
 
 
