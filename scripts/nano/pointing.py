@@ -71,8 +71,10 @@ def point(samples: Sequence[Sample], pieces: Sequence[Sequence[Sequence[str]]], 
         for branch, (question, said) in enumerate(zip(sample.questions, branches, strict=True)):
             named = NAME.search(question.text)
             of_thing = asked.kind[row, :, 0] == SHAPES.index(named[0]) if named else torch.ones_like(happened)
-            for place, (time, tokens) in enumerate(_times(said)):
-                if time not in numbers:
+            times = _times(said)
+            for place, (time, tokens) in enumerate(times):
+                # What has been said before is copied.
+                if time not in numbers or time in [before for before, _ in times[:place]]:
                     continue
                 number = numbers[time]
                 known = told == number

@@ -82,6 +82,11 @@ def test_where_no_thing_is_named_or_it_is_not_there_all_tokens_of_that_time_will
         assert first.tolist() == said.flatten().tolist()
 
 
+def test_a_time_that_has_been_said_is_not_looked_for_again() -> None:
+    pointed = _pointed("the star appears", COMES + ' {"start": "00:00:01.00", "end": "00:00:02.00"}')
+    assert pointed.number.tolist() == [1] * 8 + [2] * 8
+
+
 def test_times_that_no_frame_has_point_nowhere() -> None:
     pointed = _pointed("the star appears", f"At {clock(77)} or never, at 3.")
     assert not len(pointed.row)
