@@ -150,11 +150,16 @@ def reading(asked: list[Asked]) -> Figures:
 
 
 def timing(asked: list[Asked]) -> Figures:
-    """Share of clips with a temporal IoU of at least 0.5; median error of starts and ends, in seconds."""
+    """Share of clips with a temporal IoU of at least 0.5, and of those in which what is asked for never happens.
+
+    And the median error of starts and ends, in seconds.
+    """
     scored = [score_video(one.expected, one.said) for one in asked]
+    never = [score["found"] for one, score in zip(asked, scored, strict=True) if one.expected == "[]"]
     errors = [score[edge] for score in scored for edge in ("start", "end")]
     return {
         "tiou_0.5": round(sum(score["found"] for score in scored) / len(scored), 4),
+        "right_that_it_never_happens": round(sum(never) / max(1, len(never)), 4),
         "median_error_s": round(median(errors), 3) if errors and median(errors) < inf else None,
         "unreadable": sum(not score["readable"] for score in scored),
     } | _ended(asked)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from random import Random
 
+from evaluate import Asked, timing
+
 
 def test_every_clip_is_asked_for_moments() -> None:
     from data.scores import score_video
@@ -12,3 +14,11 @@ def test_every_clip_is_asked_for_moments() -> None:
     for seed in range(20):
         (question,) = _moment_sample(Random(HELD_OUT + seed)).questions
         assert score_video(question.answer, question.answer)["found"]
+
+
+def test_what_never_happens_counts_by_itself_as_well() -> None:
+    moment = '[{"start": "00:00:01.00", "end": "00:00:02.00", "label": "the star moves"}]'
+    asked = [Asked(expected, said, "stop") for expected, said in ((moment, moment), ("[]", moment), ("[]", "[]"))]
+    figures = timing(asked)
+    assert figures["tiou_0.5"] == 0.6667
+    assert figures["right_that_it_never_happens"] == 0.5
