@@ -22,7 +22,7 @@ from torch import Tensor
 from ernie_cli.messages import Video
 from ernie_cli.runtime.vision import patchify_video
 
-AGAIN = 8  # how often a clip is asked about, on average
+AGAIN = 3  # how often a clip is asked about, on average
 MOST = 2_000  # clips of a kind, a size and a length that are kept in memory, some 70 kB each
 
 See: TypeAlias = Callable[[Tensor, tuple[int, int, int]], Tensor]  # pixels of media of one grid as token embeddings
