@@ -35,6 +35,7 @@ FILM = 256  # frames of a batch of clips about which nothing is said
 FILM_ASKED = 128  # frames of one about which something is: words take longer than frames
 LENGTHS = (8, 12, 16, 16, 20, 24, 32, 32)  # of clips, in frames
 CLIP_QUESTIONS, TIMES = 3, 5
+WHOLE = 0.4  # of clips about which something is said, if they are long enough
 SIDE = 4 * FACTOR  # pixels of frames
 CLOCKS = 8  # frames of a clip about which nothing is said, at least
 CLIPS = ((140, 140), (168, 140), (168, 140), (196, 112))  # width and height of their frames
@@ -157,8 +158,7 @@ class Curriculum:
 
         def make() -> Sample:
             while True:
-                whole = frames >= 4 * HOLD and own.random() < 0.4
-                sample = self._clip("whole" if whole else "look", size, frames)
+                sample = self._story(size, frames)
                 asked = questions_about(own, sample.clip, 2 * CLIP_QUESTIONS)
                 if own.random() < 0.75:
                     asked = sorted(asked, key=lambda question: not question.answer.startswith("["))
@@ -170,9 +170,12 @@ class Curriculum:
     def _times(self, frames: int) -> Callable[[], Sample]:
         """Parts of clips, or whole ones, and thoughts about what happens in them: the short way to say when."""
         size = self.random.choice(CLIPS)
-        whole = frames >= 4 * HOLD
-        kinds = ["look", "look", "whole"] if whole else ["look"]
-        return lambda: _timed_of(self.own, lambda: self._clip(self.own.choice(kinds), size, frames))
+        return lambda: _timed_of(self.own, lambda: self._story(size, frames))
+
+    def _story(self, size: tuple[int, int], frames: int) -> Sample:
+        """A clip in which something happens: a part of one, or a whole one if it is long enough."""
+        whole = frames >= 4 * HOLD and self.own.random() < WHOLE
+        return self._clip("whole" if whole else "look", size, frames)
 
     def _moments(self, learned: int) -> tuple[Callable[[], Sample], int, tuple[PixelBudget, PixelBudget]]:
         """Clips about which nothing is said: clocks alone first, in the upper rows of frames of 4 x 4 tokens."""

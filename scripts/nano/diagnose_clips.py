@@ -43,11 +43,11 @@ def right(trainer: Trainer, seeds: range, frames: int) -> dict[str, list[Tensor]
 
 
 def _hits(clocks: Tensor, late: dict[str, Tensor], asked: Filmed) -> dict[str, Tensor]:
-    read = clocks.unflatten(-1, (SHOWN * DIGITS, 10)).argmax(-1)
-    hits = {"digits read": (read == asked.read)[asked.read != IGNORED]}
+    hits = {}
+    for name, answers in {"digits read": clocks, "digits read in the decoder": late["clocks"]}.items():
+        read = answers.unflatten(-1, (SHOWN * DIGITS, 10)).argmax(-1)
+        hits[name] = (read == asked.read)[asked.read != IGNORED]
     told = (late["told"].unflatten(-1, (TOLD, MOST)).argmax(-1) == asked.told).all(-1)
-    read = late["clocks"].unflatten(-1, (SHOWN * DIGITS, 10)).argmax(-1)
-    hits["digits read in the decoder"] = (read == asked.read)[asked.read != IGNORED]
     hits["which pair of frames it is"] = (late["pair"].argmax(-1) == asked.pair).flatten()
     stood = torch.stack([part.argmax(-1) for part in late["stood"].split(KINDS, dim=-1)], dim=-1) == asked.stood
     hits["things of the frame before"] = stood.all(-1)[asked.stood[..., 1] != IGNORED]

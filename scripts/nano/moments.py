@@ -236,8 +236,7 @@ class ClipHeads(nn.Module):
 
     def misnumbered(self, words: Tensor, numbers: Tensor) -> Tensor:
         """How far off words (words, hidden) that are to say a time are about its frame, by number (words,)."""
-        said = self.words(scaled(words))
-        return mistakes(said, numbers[:, None]) if len(words) else said.sum() * 0
+        return mistakes(self.words(scaled(words)), numbers[:, None])
 
     def losses(self, seen: Tensor | None, state: Tensor, asked: Filmed) -> Tensor:
         """What the heads get wrong about a batch, each on average; `state` is what layer `LAYER` hands on.

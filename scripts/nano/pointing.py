@@ -77,10 +77,8 @@ def point(samples: Sequence[Sample], pieces: Sequence[Sequence[Sequence[str]]], 
                 if time not in numbers or time in [before for before, _ in times[:place]]:
                     continue
                 number = numbers[time]
-                known = told == number
                 # Where something has happened to it, a token's two frames are always those before and after.
-                better = (known & which[:, None] for which in (of_thing & happened, of_thing))
-                best = next((some for some in better if some.any()), known)
+                best = _best(told == number, of_thing & happened, of_thing)
                 # Known as the one here and as the other there, a start is rather what was before.
                 side = place % TOLD if best.any(0).all() else int(best.any(0)[1])
                 targets += [best[:, side]] * DIGITS
@@ -93,6 +91,12 @@ def point(samples: Sequence[Sample], pieces: Sequence[Sequence[Sequence[str]]], 
     return Pointed(
         *where.unbind(-1), torch.stack(targets) if targets else asked.told.new_zeros(0, asked.told.shape[1]).bool()
     )
+
+
+def _best(known: Tensor, *better: Tensor) -> Tensor:
+    """Where a frame is `known` (tokens, TOLD): at the first of `better` (tokens,) that know it, or else at all."""
+    narrowed = (known & which[:, None] for which in better)
+    return next((some for some in narrowed if some.any()), known)
 
 
 def _times(pieces: Sequence[str]) -> list[tuple[str, list[int]]]:
@@ -121,10 +125,12 @@ def read(looks: Sequence[Tensor], pointed: Pointed, start: int) -> tuple[Tensor,
 
 
 def _shares(looks: Tensor, pointed: Pointed, head: Tensor, targets: Tensor, start: int) -> tuple[Tensor, Tensor]:
+    """Of each entry's own head the attention on its targets, and of the others that before the medium."""
     taught = looks.permute(0, 2, 3, 1, 4)[pointed.row, pointed.branch, pointed.token].float()
     own = torch.nn.functional.one_hot(head, taught.shape[1]).bool()
     on_targets = (taught[own][:, start : start + targets.shape[1]] * targets).sum(-1)
-    return on_targets, taught[~own].view(len(own), -1, taught.shape[-1])[..., :start].sum(-1)
+    others = taught[~own].view(len(own), taught.shape[1] - 1, taught.shape[2])
+    return on_targets, others[..., :start].sum(-1)
 
 
 def words(states: Tensor, pointed: Pointed, layout: Layout) -> Tensor:
@@ -135,8 +141,6 @@ def words(states: Tensor, pointed: Pointed, layout: Layout) -> Tensor:
 
 def missed(looks: Sequence[Tensor], pointed: Pointed, start: int) -> Tensor:
     """How far off words look: minus the logarithms of what they have `found` and `read`, on average."""
-    if not len(pointed.row):
-        return sum((looks[layer].sum() * 0 for layer in (FIND_LAYER, READ_LAYER)), torch.zeros(()))
     shares = (*found(looks, pointed, start), *read(looks, pointed, start))
     return sum((_short_of_enough(share.clamp(min=LEAST).log()) for share in shares), torch.zeros(()))
 
@@ -147,10 +151,9 @@ def missed_before(attention: Tensor, pairs: int) -> Tensor:
     `attention` (clips, heads, tokens, tokens) holds logarithms, of the tokens of a clip's `pairs` of frames.
     """
     place = attention.shape[-1] // pairs
-    before = attention[:, list(BEFORE_HEADS)].diagonal(-place, dim1=-2, dim2=-1)
-    return _short_of_enough(before) if before.numel() else attention.sum() * 0
+    return _short_of_enough(attention[:, list(BEFORE_HEADS)].diagonal(-place, dim1=-2, dim2=-1))
 
 
 def _short_of_enough(logarithms: Tensor) -> Tensor:
-    """Minus their mean, those of enough attention taken for just enough."""
-    return -logarithms.clamp(max=log(ENOUGH)).mean()
+    """Minus their mean, those of enough attention taken for just enough; 0 of none."""
+    return -logarithms.clamp(max=log(ENOUGH)).sum() / max(1, logarithms.numel())

@@ -110,7 +110,6 @@ class Trainer:
             self.model.load_state_dict(load(find(NANO), "cpu").native.state_dict())
             self.learned.update(LEARNED)
         matrices, rest = [], []
-        looks = {}
         # Each expert by itself is a matrix, in the memory of the tensor that holds them all.
         self.experts = {
             name: (weight, [nn.Parameter(expert) for expert in weight.data])
@@ -125,8 +124,7 @@ class Trainer:
                 continue
             inner = weight.ndim == 2 and not any(part in name for part in ("embed_tokens", "lm_head", "heads"))
             (matrices if inner else rest).append(weight)
-            if name.startswith(WORDS_LOOK):
-                looks[weight] = looking
+        looks = {weight: looking for name, weight in self.model.named_parameters() if name.startswith(WORDS_LOOK)}
         self.optimizers: list[torch.optim.Optimizer] = [
             Muon(matrices, looks, lr=peak, weight_decay=0.02),
             torch.optim.AdamW(rest, lr=peak, betas=(0.9, 0.98), weight_decay=0.01),

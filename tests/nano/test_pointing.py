@@ -32,7 +32,7 @@ from ernie_cli.times import clock
 
 GRID = (3, 4, 4)  # tokens, of two frames each
 LOW = (0.7, 0.7, 1.0, 1.0)
-CORNER, SECOND = 15, 16 + 15  # the tokens down right, of the first pair and of the second
+SECOND = 16 + 15  # the token down right of the second pair
 COMES = "It is gone at 00:00:01.00. It is there at 00:00:02.00."
 
 
