@@ -3,13 +3,14 @@
 Held-out parts of clips are asked as the job `times` does. For the start and the end of each kind of event: how much of
 the taught heads' attention is on tokens that know which frame has the time (`looked`, by `pointing.py`), at how many of
 these the heads of `moments.py` tell it (`known`), how many of the words then tell it (`told`), how much of their
-attention is on the digits (`read`), and how often all eight of these are said right (`said`).
+attention is on the digits (`read`), and how often all eight of these are said right (`said`). Before that, `whether` it
+happens: how much is looked where that is known, and how often it is said right.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
+from math import nan
 from random import Random
 
 import pointing
@@ -28,14 +29,15 @@ Figure = tuple[str, float, float, float, float, float]  # what is asked for; loo
 
 @torch.no_grad()
 def times(trainer: Trainer, sample: Sample) -> Iterator[Figure]:
-    """Each time that is to be said about a clip, and how that goes."""
+    """Each time that is to be said about a clip, and whether there is one, and how that goes."""
     batch = collate([sample], trainer.tokenizer, PICTURES, FRAMES)
     asked, pointed, layout = batch.asked, batch.pointed, batch.layout
     assert isinstance(asked, Filmed)
     assert pointed
     looked = trainer.look(batch)
     found, _ = pointing.found(looked.looks, pointed, layout.medium.start)
-    on_digits, _ = pointing.read(looked.looks, pointed, layout.medium.start)
+    on_digits = torch.zeros_like(found)
+    on_digits[pointed.digits] = pointing.read(looked.looks, pointed, layout.medium.start)[0]
     late = split(trainer.heads[Filmed.HEADS].late(scaled(looked.states[LAYER][:, layout.medium])), LATE)
     told = late["told"].view(-1, TOLD, MOST).argmax(-1)
     words = pointing.words(looked.states[pointing.FIND_LAYER], pointed, layout)
@@ -43,17 +45,20 @@ def times(trainer: Trainer, sample: Sample) -> Iterator[Figure]:
 
     said = torch.nn.functional.linear(looked.hidden[:, layout.prefix :], trainer.model.lm_head.weight).argmax(-1)
     said, wanted = (part.view(layout.branches, -1) for part in (said, batch.targets[:, layout.prefix :]))
-    right = (said == wanted)[pointed.branch, pointed.token].view(-1, DIGITS).all(-1)
-    so_far: Counter[int] = Counter()
-    for index, hit in enumerate(right.tolist()):
-        digits = slice(index * DIGITS, (index + 1) * DIGITS)
-        branch, targets = int(pointed.branch[digits.start]), pointed.targets[digits.start]
-        known = (told == pointed.number[digits.start]).any(-1)[targets].float().mean()
-        edge = ("start", "end")[so_far[branch] % 2]
-        so_far[branch] += 1
-        event = f"{_verb(sample.questions[branch].text)}, {edge}"
-        of_words = (float(part[digits].mean()) for part in (numbered, on_digits))
-        yield event, float(found[digits].mean()), float(known), *of_words, float(hit)
+    right = (said == wanted)[pointed.branch, pointed.token]
+    for branch in range(layout.branches):
+        verb, here = _verb(sample.questions[branch].text), pointed.branch == branch
+        verdict, happens = (here & ~pointed.digits).nonzero()[:, 0], bool((here & pointed.digits).any())
+        hit = float(right[verdict].all())
+        yield f"{verb}{'' if happens else ' not'}, whether", float(found[verdict].mean()), nan, nan, nan, hit
+        for index, digits in enumerate((here & pointed.digits).nonzero()[:, 0].split(DIGITS)):
+            if not len(digits):
+                continue
+            targets = pointed.targets[digits[0], 1:]
+            known = (told == pointed.number[digits[0]]).any(-1)[targets].float().mean()
+            of_words = (float(part[digits].mean()) for part in (numbered, on_digits))
+            event = f"{verb}, {('start', 'end')[index % 2]}"
+            yield event, float(found[digits].mean()), float(known), *of_words, float(right[digits].all())
 
 
 def _verb(event: str) -> str:
@@ -69,10 +74,10 @@ def main() -> None:
         random = Random(HELD_OUT + seed)
         for event, *figures in times(trainer, timed_sample(random, *random.choice(CLIPS), options.frames)):
             found.setdefault(event, []).append(tuple(figures))
-    print(f"{'':>16}{'looked':>8}{'known':>8}{'told':>8}{'read':>8}{'said':>8}{'asked':>8}")
+    print(f"{'':>20}{'looked':>8}{'known':>8}{'told':>8}{'read':>8}{'said':>8}{'asked':>8}")
     for event, rows in sorted(found.items()):
         figures = "".join(f"{figure:8.2f}" for figure in torch.tensor(rows).mean(0).tolist())
-        print(f"{event:>16}{figures}{len(rows):8}")
+        print(f"{event:>20}{figures}{len(rows):8}")
 
 
 if __name__ == "__main__":

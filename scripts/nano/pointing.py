@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from math import log
 
 import torch
-from data import Sample
+from data import Question, Sample
 from data.scenes import SHAPES
 from moments import DIGITS, FRAMES, TOLD, Filmed
 from network import Layout
@@ -42,11 +42,13 @@ ENOUGH = 0.9  # of it: more makes no difference any more, as it would only grow 
 
 @dataclass(frozen=True)
 class Pointed:
-    """Which tokens that are about to say a digit of a time should look where; one entry for each.
+    """Which tokens that are about to say something of an event should look where; one entry for each.
 
-    `row`, `branch` and `token` are its place in a batch, `number` that of the frame that has the time. `targets`
-    (entries, tokens of the medium) are where that is known, as the `side`-th frame told there, and `clock` is the token
-    of the medium that the digit lies on, which is read with `head`.
+    `row`, `branch` and `token` are its place in a batch, `number` that of the frame in which it happens. `targets`
+    (entries, 1 + tokens of the medium) are where that is known, as the `side`-th frame told there; the first is all
+    that stands before the medium, for what is not there. `clock` is the token of the medium on which the digit lies
+    that is about to be said, and `head` the one it is read with. `IGNORED` is the number of what never happens, and
+    where no digit follows.
     """
 
     row: Tensor
@@ -57,6 +59,11 @@ class Pointed:
     clock: Tensor
     head: Tensor
     targets: Tensor
+
+    @property
+    def digits(self) -> Tensor:
+        """Which of them say a digit, (entries,)."""
+        return self.clock != IGNORED
 
 
 def point(samples: Sequence[Sample], pieces: Sequence[Sequence[Sequence[str]]], asked: Filmed) -> Pointed:
@@ -81,16 +88,37 @@ def point(samples: Sequence[Sample], pieces: Sequence[Sequence[Sequence[str]]], 
                 best = _best(told == number, of_thing & happened, of_thing)
                 # Known as the one here and as the other there, a start is rather what was before.
                 side = place % TOLD if best.any(0).all() else int(best.any(0)[1])
-                targets += [best[:, side]] * DIGITS
                 pair, frame = divmod(number, FRAMES)
                 for digit, token in enumerate(tokens):
                     head = READ_HEADS[frame][digit % len(READ_HEADS[frame])]
-                    # The token before says it.
-                    places.append((row, branch, token - 1, number, side, int(clocks[pair, frame, digit]), head))
+                    places.append((row, branch, token, number, side, int(clocks[pair, frame, digit]), head))
+                verdict = _verdict(question, said) if place == 0 else []
+                places += [(row, branch, token, number, side, IGNORED, IGNORED) for token in verdict]
+                targets += [_with_before(best[:, side])] * (DIGITS + len(verdict))
+            if not times and named:
+                verdict = _verdict(question, said)
+                places += [(row, branch, token, IGNORED, 0, IGNORED, IGNORED) for token in verdict]
+                targets += [_with_before(of_thing)] * len(verdict)
     where = torch.tensor(places, dtype=torch.long).view(-1, 7)
-    return Pointed(
-        *where.unbind(-1), torch.stack(targets) if targets else asked.told.new_zeros(0, asked.told.shape[1]).bool()
-    )
+    where[:, 2] -= 1  # what a token says is decided by the one before
+    nowhere = asked.told.new_zeros(0, 1 + asked.told.shape[1]).bool()
+    return Pointed(*where.unbind(-1), torch.stack(targets) if targets else nowhere)
+
+
+def _verdict(question: Question, pieces: Sequence[str]) -> list[int]:
+    """The tokens of a thought about a moment, up to its first time: which of `pieces` say whether it happens."""
+    owners = [index for index, piece in enumerate(pieces) for _ in piece]
+    text = "".join(pieces)
+    begin = text.find(question.thought, len(question.text)) if question.answer.startswith("[") else -1
+    if begin < 0:
+        return []
+    time = TIME.search(question.thought)
+    return sorted(set(owners[begin : begin + (time.start() if time else len(question.thought))]))
+
+
+def _with_before(tokens: Tensor) -> Tensor:
+    """Targets of a medium's `tokens` (tokens,), or of what stands before it if there are none."""
+    return torch.cat([~tokens.any(0, keepdim=True), tokens])
 
 
 def _best(known: Tensor, *better: Tensor) -> Tensor:
@@ -115,22 +143,29 @@ def found(looks: Sequence[Tensor], pointed: Pointed, start: int) -> tuple[Tensor
     are the layers' attention to the prefix, (rows, heads, branches, length, prefix), in which the medium's tokens begin
     at `start`.
     """
-    return _shares(looks[FIND_LAYER][:, list(FIND_HEADS)], pointed, pointed.side, pointed.targets, start)
+    looks_for = looks[FIND_LAYER][:, list(FIND_HEADS)].permute(0, 2, 3, 1, 4)
+    taught = looks_for[pointed.row, pointed.branch, pointed.token]
+    return _shares(taught, pointed.side, pointed.targets, start)
 
 
 def read(looks: Sequence[Tensor], pointed: Pointed, start: int) -> tuple[Tensor, Tensor]:
     """Of each digit's own head in `READ_LAYER`, how much of its attention is on that digit; else as `found`."""
-    digit = torch.zeros_like(pointed.targets).scatter(1, pointed.clock[:, None], value=True)
-    return _shares(looks[READ_LAYER], pointed, pointed.head, digit, start)
+    row, branch, token, clock, head = (
+        part[pointed.digits] for part in (pointed.row, pointed.branch, pointed.token, pointed.clock, pointed.head)
+    )
+    taught = looks[READ_LAYER].permute(0, 2, 3, 1, 4)[row, branch, token]
+    digit = torch.zeros_like(pointed.targets[pointed.digits]).scatter(1, 1 + clock[:, None], value=True)
+    return _shares(taught, head, digit, start)
 
 
-def _shares(looks: Tensor, pointed: Pointed, head: Tensor, targets: Tensor, start: int) -> tuple[Tensor, Tensor]:
-    """Of each entry's own head the attention on its targets, and of the others that before the medium."""
-    taught = looks.permute(0, 2, 3, 1, 4)[pointed.row, pointed.branch, pointed.token].float()
+def _shares(taught: Tensor, head: Tensor, targets: Tensor, start: int) -> tuple[Tensor, Tensor]:
+    """Of each entry's own head in `taught` (entries, heads, prefix), the attention on its targets, and of the others
+    that before the medium."""
+    before, medium = taught[..., :start].float(), taught[..., start : start + targets.shape[1] - 1].float()
+    looked = torch.cat([before.sum(-1, keepdim=True), medium], -1)
     own = torch.nn.functional.one_hot(head, taught.shape[1]).bool()
-    on_targets = (taught[own][:, start : start + targets.shape[1]] * targets).sum(-1)
-    others = taught[~own].view(len(own), taught.shape[1] - 1, taught.shape[2])
-    return on_targets, others[..., :start].sum(-1)
+    off = looked[..., 0][~own].view(len(own), -1 if len(own) else taught.shape[1] - 1)
+    return (looked[own] * targets).sum(-1), off
 
 
 def words(states: Tensor, pointed: Pointed, layout: Layout) -> Tensor:

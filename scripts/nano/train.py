@@ -66,7 +66,9 @@ POINTED = 0.5  # how much it counts to look where a time can be read
 RANK, WORLD = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))  # set by torchrun
 # Steps in which new heads learn by themselves, so many times as fast: what they want at first would shock the model.
 ALONE, FASTER = 150, 5
-CLIP = 0.3  # norm of the gradients of the eyes and of the decoder; most are longer, so that all jobs count alike
+# Norm of each weight's gradient; most are longer, so that all jobs count alike everywhere. (Clipped as one, gradients
+# of where words should look, a hundred times those of what they say, left a clip's words little to learn with.)
+CLIP = 0.01
 # Experts' largest singular values, of `gate_up_proj` and of `down_proj`, fall to the last over so many steps: once
 # grown, they multiply gradients until a single token drowns all others.
 CAPS, CAPPED_BY, CAP_EVERY = {"gate_up_proj": (10.0, 6.0), "down_proj": (6.0, 4.0)}, 1500, 25
@@ -238,7 +240,7 @@ class Trainer:
         seen = SHOWN[batch.asked.HEADS][batch.layout.branches > 0] * losses.shown
         (losses.said + seen + POINTED * losses.pointed).backward()
         loads = self._share(loads)
-        eyes, rest = (torch.nn.utils.clip_grad_norm_(part, CLIP) for part in self._parts())
+        eyes, rest = (_clip(part) for part in self._parts())
         for weight, experts in self.experts.values():
             if weight.grad is not None:
                 for expert, gradient in zip(experts, weight.grad, strict=True):
@@ -300,6 +302,15 @@ class Trainer:
         from export import write_checkpoint
 
         write_checkpoint(self.model, out)
+
+
+def _clip(weights: list[nn.Parameter]) -> Tensor:
+    """Shortens each gradient to `CLIP`; gives the norm of all of them before that."""
+    gradients = [weight.grad for weight in weights if weight.grad is not None]
+    norms = [gradient.norm() for gradient in gradients]
+    for gradient, norm in zip(gradients, norms, strict=True):
+        gradient.mul_(CLIP / norm.clamp(min=CLIP))
+    return torch.stack(norms).norm() if norms else torch.zeros(())
 
 
 LOGGED = ("", ", shown", ", pointed", ", eyes", ", decoder", ", seconds")  # of each job

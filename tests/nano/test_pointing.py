@@ -36,12 +36,15 @@ SECOND = 16 + 15  # the token down right of the second pair
 COMES = "It is gone at 00:00:01.00. It is there at 00:00:02.00."
 
 
-def _pointed(text: str, said: str):
-    """A star that comes between the second frame and the third, one a second; every character is a token."""
+def _pointed(text: str, thought: str, *, answer: str = "", prompt: str = ""):
+    """A star that comes between the second frame and the third, one a second; every character is a token.
+
+    Of these, `prompt` comes before the thought.
+    """
     states = [None, None, *[("red", LOW)] * 4]
     clip = Clip([Actor("star", "star", states)], [float(frame) for frame in range(6)], (112, 112))
-    sample = Sample(None, [Question(text, said, "")], clip=clip)
-    return point([sample], [[list(said)]], film([clip], GRID))
+    sample = Sample(None, [Question(text, thought, answer)], clip=clip)
+    return point([sample], [[list(prompt + thought)]], film([clip], GRID))
 
 
 def test_digits_of_a_time_point_to_the_tokens_of_the_thing_that_know_it() -> None:
@@ -50,7 +53,7 @@ def test_digits_of_a_time_point_to_the_tokens_of_the_thing_that_know_it() -> Non
     # The token before a digit is the one that says it.
     assert [COMES[token + 1] for token in pointed.token] == [c for c in COMES if c.isdigit()]
     # It comes in the first frame of the second pair, whose tokens know in which it was not there yet.
-    assert [targets.nonzero().flatten().tolist() for targets in pointed.targets] == [[SECOND]] * 16
+    assert [targets.nonzero().flatten().tolist() for targets in pointed.targets] == [[1 + SECOND]] * 16
     assert pointed.side.tolist() == [0] * 8 + [1] * 8
 
 
@@ -59,7 +62,7 @@ def test_rather_than_where_it_is_seen_at_that_time_it_is_looked_where_something_
     clip = Clip([Actor("star", "star", states)], [float(frame) for frame in range(6)], (112, 112))
     said = "It is red at 00:00:01.00. It is blue at 00:00:02.00. It ends at 00:00:05.00."
     sample = Sample(None, [Question("the star turns blue", said, "")], clip=clip)
-    targets = point([sample], [[list(said)]], film([clip], GRID)).targets
+    targets = point([sample], [[list(said)]], film([clip], GRID)).targets[:, 1:]
     assert [row.nonzero().flatten().tolist() for row in targets[::8]] == [[SECOND], [SECOND], [SECOND + 16]]
 
 
@@ -69,7 +72,8 @@ def test_the_times_of_a_movement_are_read_where_it_sets_out_and_where_it_arrives
     clip = Clip([Actor("star", "star", states)], [float(frame) for frame in range(6)], (112, 112))
     said = "It stands still until 00:00:00.00. It moves until 00:00:03.00."
     asked = film([clip], GRID)
-    targets = point([Sample(None, [Question("the star moves", said, "")], clip=clip)], [[list(said)]], asked).targets
+    sample = Sample(None, [Question("the star moves", said, "")], clip=clip)
+    targets = point([sample], [[list(said)]], asked).targets[:, 1:]
     for target, stage in ((targets[0], "sets out"), (targets[8], "arrives")):
         assert target.any()
         assert (asked.stages[0][target] == STAGES.index(stage)).any(-1).all()
@@ -79,12 +83,49 @@ def test_where_no_thing_is_named_or_it_is_not_there_all_tokens_of_that_time_will
     for text in ("What happens?", PROMPT.format(event="the ring appears"), "the star leaves"):
         (first, *_), said = _pointed(text, f"At {clock(0)}.").targets, torch.zeros(GRID, dtype=torch.bool)
         said[0, 1:] = True  # below the clock
-        assert first.tolist() == said.flatten().tolist()
+        assert first.tolist() == [False, *said.flatten().tolist()]
 
 
 def test_a_time_that_has_been_said_is_not_looked_for_again() -> None:
     pointed = _pointed("the star appears", COMES + ' {"start": "00:00:01.00", "end": "00:00:02.00"}')
     assert pointed.number.tolist() == [1] * 8 + [2] * 8
+
+
+def test_whether_it_happens_is_looked_for_where_it_does() -> None:
+    asked = PROMPT.format(event="the star appears")
+    pointed = _pointed(asked, COMES, answer="[...]", prompt=asked)
+    verdict = ~pointed.digits
+    # From the last word of the question on, which decides the first of the thought.
+    whole = asked + COMES
+    words = [whole[token + 1] for token in pointed.token[verdict]]
+    assert "".join(words) == "It is gone at "
+    assert [targets.nonzero().flatten().tolist() for targets in pointed.targets[verdict]] == [[1 + SECOND]] * len(words)
+    assert (pointed.number[verdict] == 1).all()
+    assert pointed.digits.sum() == 16
+
+
+@pytest.mark.parametrize(
+    ("event", "thought"), [("the star leaves", "It does not."), ("the ring leaves", "There is no ring.")]
+)
+def test_what_never_happens_is_looked_for_at_the_thing_and_what_is_not_there_before_the_clip(
+    event: str, thought: str
+) -> None:
+    pointed = _pointed(event, thought, answer="[]", prompt=event)
+    assert [(event + thought)[token + 1] for token in pointed.token] == list(thought)
+    assert (pointed.number == IGNORED).all()
+    assert not pointed.digits.any()
+    # The star stands there in the second pair and the third, and no ring at all.
+    there = [1 + SECOND, 1 + SECOND + 16] if "star" in event else [0]
+    assert [targets.nonzero().flatten().tolist() for targets in pointed.targets] == [there] * len(thought)
+    looks = [torch.zeros(1, 6, 1, len(event + thought), 5 + 48 + 1) for _ in range(6)]
+    share, _ = found(looks, pointed, 5)
+    assert not share.any()
+    looks[FIND_LAYER][..., 2] = 0.75
+    assert (found(looks, pointed, 5)[0] == (0.75 if "ring" in event else 0)).all()
+
+
+def test_what_is_not_asked_as_a_moment_has_no_verdict() -> None:
+    assert not len(_pointed("the star leaves", "It does not.", answer="No.", prompt="the star leaves").row)
 
 
 def test_times_that_no_frame_has_point_nowhere() -> None:

@@ -9,7 +9,7 @@ import torch
 from batches import collate
 from curriculum import Curriculum
 from torch.linalg import matrix_norm
-from train import ALONE, CAPPED_BY, CAPS, Trainer
+from train import ALONE, CAPPED_BY, CAPS, CLIP, Trainer, _clip
 
 
 @pytest.fixture
@@ -53,6 +53,16 @@ def test_experts_are_held_below_their_bounds(trainer: Trainer) -> None:
         assert matrix_norm(weight, 2).max() <= last * 1.001
     largest = max(matrix_norm(weight, 2).max().item() for weight, _ in trainer.experts.values())
     assert largest > 5.9  # and no lower than that
+
+
+def test_a_gradient_is_shortened_by_itself_and_takes_nothing_from_others() -> None:
+    weights = [torch.nn.Parameter(torch.zeros(2, 2)) for _ in range(3)]
+    weights[0].grad, weights[1].grad = torch.full((2, 2), 15.0), torch.full((2, 2), CLIP / 4)
+    assert _clip(weights).item() == pytest.approx(30.0)
+    assert weights[0].grad.norm().item() == pytest.approx(CLIP)
+    assert (weights[1].grad == CLIP / 4).all()
+    assert weights[2].grad is None
+    assert _clip(weights[2:]) == 0
 
 
 @pytest.mark.parametrize("job", ["moments", "times", "video"])
