@@ -35,7 +35,8 @@ FILM = 256  # frames of a batch of clips about which nothing is said
 FILM_ASKED = 128  # frames of one about which something is: words take longer than frames
 LENGTHS = (8, 12, 16, 16, 20, 24, 32, 32)  # of clips, in frames
 CLIP_QUESTIONS, TIMES = 3, 5
-WHOLE = 0.4  # of clips about which something is said, if they are long enough
+NEVER = 2  # of these, about what never happens, if so much is asked
+WHOLE, MOVING = 0.3, 0.2  # of clips about which something is said, if they are long enough
 SIDE = 4 * FACTOR  # pixels of frames
 CLOCKS = 8  # frames of a clip about which nothing is said, at least
 CLIPS = ((140, 140), (168, 140), (168, 140), (196, 112))  # width and height of their frames
@@ -62,6 +63,7 @@ POOL = 6  # batches that are drawn at once, to put questions of like length toge
 FILMS: dict[str, Callable[[Random, int, int, int], Sample]] = {
     "look": partial(look_sample, questions=0),
     "whole": partial(video_sample, questions=0),
+    "moving": partial(video_sample, questions=0, acts=("moves",)),
     "restless": restless_sample,
 }
 Draw: TypeAlias = tuple[str, list[Sample], tuple[PixelBudget, PixelBudget]]
@@ -173,9 +175,13 @@ class Curriculum:
         return lambda: _timed_of(self.own, lambda: self._story(size, frames))
 
     def _story(self, size: tuple[int, int], frames: int) -> Sample:
-        """A clip in which something happens: a part of one, or a whole one if it is long enough."""
-        whole = frames >= 4 * HOLD and self.own.random() < WHOLE
-        return self._clip("whole" if whole else "look", size, frames)
+        """A clip in which something happens: a part of one, or a whole one if it is long enough.
+
+        In some all that happens is movement, of which few of the others show both ends.
+        """
+        kinds, shares = ("whole", "moving", "look"), (WHOLE, MOVING, 1 - WHOLE - MOVING)
+        kind = self.own.choices(kinds, shares)[0] if frames >= 4 * HOLD else "look"
+        return self._clip(kind, size, frames)
 
     def _moments(self, learned: int) -> tuple[Callable[[], Sample], int, tuple[PixelBudget, PixelBudget]]:
         """Clips about which nothing is said: clocks alone first, in the upper rows of frames of 4 x 4 tokens."""
@@ -220,7 +226,11 @@ def _timed_of(random: Random, draw: Callable[[], Sample]) -> Sample:
     while True:
         sample = draw()
         asked = questions_about(random, sample.clip, 3 * TIMES)
-        if found := [_timed(question) for question in asked if question.answer.startswith("[")][:TIMES]:
+        # What never happens first, and movements: both take long to learn.
+        moments = sorted((q for q in asked if q.answer.startswith("[")), key=lambda q: " moves" not in q.text)
+        never = [question for question in moments if question.answer == "[]"][:NEVER]
+        found = [_timed(q) for q in (never + [q for q in moments if q not in never])[:TIMES]]
+        if found:
             return replace(sample, questions=found + random.choices(found, k=TIMES - len(found)))
 
 

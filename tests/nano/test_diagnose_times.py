@@ -12,14 +12,19 @@ from diagnose_times import times
 from train import Trainer
 
 
-def test_every_time_of_a_clips_thoughts_is_asked_once_and_shares_are_shares(tmp_path: Path) -> None:
+def test_every_time_and_every_verdict_of_a_clips_thoughts_is_told_of_once_and_shares_are_shares(tmp_path: Path) -> None:
     trainer = Trainer(tmp_path, 0.0)
     for seed in range(3):
         sample = timed_sample(Random(HELD_OUT + seed), 140, 140, 8)
         found = list(times(trainer, sample))
-        assert len(found) == sum(question.thought.count(":") // 2 for question in sample.questions)
-        assert {event.split(", ")[1] for event, *_ in found} == {"start", "end"}
-        assert all(0 <= share <= 1.001 for _, *shares in found for share in shares)
+        whether = [figures for event, *figures in found if event.endswith(", whether")]
+        when = [figures for event, *figures in found if event.endswith((", start", ", end"))]
+        assert len(whether) == len(sample.questions)
+        assert len(when) == sum(question.thought.count(":") // 2 for question in sample.questions)
+        assert len(found) == len(when) + len(whether)
+        # Before it is known whether there is a time, none is known, told or read.
+        assert all(0 <= share <= 1.001 for looked, *_, said in whether for share in (looked, said))
+        assert all(0 <= share <= 1.001 for shares in when for share in shares)
 
 
 def test_a_model_that_says_the_wanted_digits_is_right(tmp_path: Path, monkeypatch) -> None:

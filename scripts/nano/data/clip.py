@@ -6,7 +6,7 @@ of a clip have one shape, each stands out from the ground behind it, and the clo
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from random import Random
@@ -25,6 +25,7 @@ RATES = (0.5, 1.0, 2.0, 4.0, 5.0, 8.0, 10.0)  # of a closer look at a part of it
 CAMERAS = (5, 10, 25, 30)  # frames a second of a clip of which parts are looked at
 HOLD = 3  # frames that a state lasts at least
 SLOWEST = 4  # pixels a frame
+ACTS = ("appears", "leaves", "visits", "returns", "moves", "moves", "turns", "turns")  # what a thing may do
 
 Box = tuple[float, float, float, float]
 Span = tuple[int, int]  # first and last frame
@@ -201,9 +202,15 @@ def _between(states: list[tuple[str, Box] | None], where: float) -> tuple[str, B
 
 
 def draw_clip(
-    random: Random, width: int, height: int, frames: int, *, window: bool | None = None
+    random: Random,
+    width: int,
+    height: int,
+    frames: int,
+    *,
+    window: bool | None = None,
+    acts: Sequence[str] = ACTS,
 ) -> tuple[Clip, list[Image.Image]]:
-    """A clip of so many frames of width x height pixels, and these frames.
+    """A clip of so many frames of width x height pixels, in which things do some of `acts`, and these frames.
 
     A whole clip has 2 frames a second from 0 on; a `window`, as when looking closer, any rate and any start. None
     draws either.
@@ -211,14 +218,16 @@ def draw_clip(
     closer = random.random() < 0.35 if window is None else window
     rate, start = (random.choice(RATES), random.uniform(0, random.choice([20, 600, 7200]))) if closer else (RATE, 0.0)
     times = [round(round(start, 2) + i / rate, 2) for i in range(frames)]
-    clip, backdrop, strip = _stage(random, width, height, times)
+    clip, backdrop, strip = _stage(random, width, height, times, acts)
     return clip, _film(clip, backdrop, strip)
 
 
-def _stage(random: Random, width: int, height: int, times: list[float]) -> tuple[Clip, Image.Image, int]:
+def _stage(
+    random: Random, width: int, height: int, times: list[float], acts: Sequence[str] = ACTS
+) -> tuple[Clip, Image.Image, int]:
     """What happens, on which ground, and how high the strip for the clock is."""
     things, stage, backdrop, strip = _cast(random, width, height, 4)
-    return Clip(_direct(random, things, stage, len(times)), times, (width, height)), backdrop, strip
+    return Clip(_direct(random, things, stage, len(times), acts), times, (width, height)), backdrop, strip
 
 
 def _cast(random: Random, width: int, height: int, most: int) -> tuple[list[Thing], Image.Image, Image.Image, int]:
@@ -235,12 +244,12 @@ def strip_height(width: int, height: int) -> int:
     return int(min(width, height) * 0.1) + 4
 
 
-def _direct(random: Random, things: list[Thing], stage: Image.Image, frames: int) -> list[Actor]:
+def _direct(random: Random, things: list[Thing], stage: Image.Image, frames: int, acts: Sequence[str]) -> list[Actor]:
     """One or two of the things do something, now and then none; the others stay as they are."""
     acting = random.choices([0, 1, 2], [1, 12, 5])[0]
     random.shuffle(things)
     return [
-        _act(random, things, index, stage, frames) if index < acting else _stay(random, things[index], frames)
+        _act(random, things, index, stage, frames, acts) if index < acting else _stay(random, things[index], frames)
         for index in range(len(things))
     ]
 
@@ -253,10 +262,12 @@ def _said(random: Random, thing: Thing) -> str:
     return thing.name if random.random() < 0.75 else thing.shape
 
 
-def _act(random: Random, things: list[Thing], index: int, stage: Image.Image, frames: int) -> Actor:
+def _act(
+    random: Random, things: list[Thing], index: int, stage: Image.Image, frames: int, acts: Sequence[str]
+) -> Actor:
     thing = things[index]
     said, there = _said(random, thing), (thing.color, thing.box)
-    kind = random.choice(["appears", "leaves", "visits", "returns", "moves", "moves", "turns", "turns"])
+    kind = random.choice(acts)
     first = random.randint(2, frames - 2 * HOLD)
     last = random.randint(first + HOLD, frames - HOLD + 1)
     ground = np.asarray(stage, dtype=np.float32)

@@ -14,14 +14,14 @@ The label of a segment is the event as it was asked for.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any
 
 from data import Question, Sample
 from data.ask import article, count_of
-from data.clip import Actor, Clip, Span, draw_clip, draw_clocks, draw_look, draw_restless
+from data.clip import ACTS, Actor, Clip, Span, draw_clip, draw_clocks, draw_look, draw_restless
 from data.scenes import COLORS, SHAPES
 from ernie_cli.messages import Video
 
@@ -32,10 +32,17 @@ PROMPT = (
 
 
 def video_sample(
-    random: Random, width: int, height: int, frames: int, questions: int, *, window: bool | None = None
+    random: Random,
+    width: int,
+    height: int,
+    frames: int,
+    questions: int,
+    *,
+    window: bool | None = None,
+    acts: Sequence[str] = ACTS,
 ) -> Sample:
     """A clip as `draw_clip` makes it, and up to `questions` different questions about it."""
-    clip, film = draw_clip(random, width, height, frames, window=window)
+    clip, film = draw_clip(random, width, height, frames, window=window, acts=acts)
     return Sample(Video(film, clip.times), questions_about(random, clip, questions), clip=clip)
 
 
