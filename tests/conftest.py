@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from ernie_cli.engines.local import LocalEngine
 from ernie_cli.runtime.checkpoint import NANO, Checkpoint, find
 
 os.environ.setdefault("ERNIE_CONFIG", os.devnull)
+# What a shell starts in the background ignores Ctrl-C, and so do its children: those that are tested must not.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 # Scripts import each other by name, as they do when they are run.
 sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
 
