@@ -16,7 +16,7 @@ from data.clip import HOLD
 from data.doc import doc_sample
 from data.ground import ground_sample, judged_sample
 from data.scenes import draw_size
-from data.video import PROMPT, clocks_sample, look_sample, questions_about, restless_sample, video_sample
+from data.video import PROMPT, clocks_sample, look_sample, moving_sample, questions_about, restless_sample, video_sample
 
 from ernie_cli.runtime.vision import FACTOR, PixelBudget, fit
 
@@ -63,7 +63,7 @@ POOL = 6  # batches that are drawn at once, to put questions of like length toge
 FILMS: dict[str, Callable[[Random, int, int, int], Sample]] = {
     "look": partial(look_sample, questions=0),
     "whole": partial(video_sample, questions=0),
-    "moving": partial(video_sample, questions=0, acts=("moves",)),
+    "moving": moving_sample,
     "restless": restless_sample,
 }
 Draw: TypeAlias = tuple[str, list[Sample], tuple[PixelBudget, PixelBudget]]

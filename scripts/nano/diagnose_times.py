@@ -51,9 +51,7 @@ def times(trainer: Trainer, sample: Sample) -> Iterator[Figure]:
         verdict, happens = (here & ~pointed.digits).nonzero()[:, 0], bool((here & pointed.digits).any())
         hit = float(right[verdict].all())
         yield f"{verb}{'' if happens else ' not'}, whether", float(found[verdict].mean()), nan, nan, nan, hit
-        for index, digits in enumerate((here & pointed.digits).nonzero()[:, 0].split(DIGITS)):
-            if not len(digits):
-                continue
+        for index, digits in enumerate((here & pointed.digits).nonzero().view(-1, DIGITS)):
             targets = pointed.targets[digits[0], 1:]
             known = (told == pointed.number[digits[0]]).any(-1)[targets].float().mean()
             of_words = (float(part[digits].mean()) for part in (numbered, on_digits))

@@ -78,10 +78,10 @@ def point(samples: Sequence[Sample], pieces: Sequence[Sequence[Sequence[str]]], 
         for branch, (question, said) in enumerate(zip(sample.questions, branches, strict=True)):
             named = NAME.search(question.text)
             of_thing = asked.kind[row, :, 0] == SHAPES.index(named[0]) if named else torch.ones_like(happened)
-            times = _times(said)
+            times, verdict = _times(said), _verdict(question, said)
             for place, (time, tokens) in enumerate(times):
                 # What has been said before is copied.
-                if time not in numbers or time in [before for before, _ in times[:place]]:
+                if time not in numbers or time in [earlier for earlier, _ in times[:place]]:
                     continue
                 number = numbers[time]
                 # Where something has happened to it, a token's two frames are always those before and after.
@@ -92,11 +92,11 @@ def point(samples: Sequence[Sample], pieces: Sequence[Sequence[Sequence[str]]], 
                 for digit, token in enumerate(tokens):
                     head = READ_HEADS[frame][digit % len(READ_HEADS[frame])]
                     places.append((row, branch, token, number, side, int(clocks[pair, frame, digit]), head))
-                verdict = _verdict(question, said) if place == 0 else []
-                places += [(row, branch, token, number, side, IGNORED, IGNORED) for token in verdict]
-                targets += [_with_before(best[:, side])] * (DIGITS + len(verdict))
+                # The first time is that of the event itself.
+                before = verdict if place == 0 else []
+                places += [(row, branch, token, number, side, IGNORED, IGNORED) for token in before]
+                targets += [_with_before(best[:, side])] * (DIGITS + len(before))
             if not times and named:
-                verdict = _verdict(question, said)
                 places += [(row, branch, token, IGNORED, 0, IGNORED, IGNORED) for token in verdict]
                 targets += [_with_before(of_thing)] * len(verdict)
     where = torch.tensor(places, dtype=torch.long).view(-1, 7)
@@ -107,8 +107,7 @@ def point(samples: Sequence[Sample], pieces: Sequence[Sequence[Sequence[str]]], 
 
 def _verdict(question: Question, pieces: Sequence[str]) -> list[int]:
     """The tokens of a thought about a moment, up to its first time: which of `pieces` say whether it happens."""
-    owners = [index for index, piece in enumerate(pieces) for _ in piece]
-    text = "".join(pieces)
+    text, owners = _joined(pieces)
     begin = text.find(question.thought, len(question.text)) if question.answer.startswith("[") else -1
     if begin < 0:
         return []
@@ -129,11 +128,16 @@ def _best(known: Tensor, *better: Tensor) -> Tensor:
 
 def _times(pieces: Sequence[str]) -> list[tuple[str, list[int]]]:
     """The times in a text given in pieces, and in which piece each of its digits is."""
-    owners = [index for index, piece in enumerate(pieces) for _ in piece]
+    text, owners = _joined(pieces)
     return [
-        (match[0], [owners[place] for place in range(*match.span()) if match.string[place].isdigit()])
-        for match in TIME.finditer("".join(pieces))
+        (match[0], [owners[place] for place in range(*match.span()) if text[place].isdigit()])
+        for match in TIME.finditer(text)
     ]
+
+
+def _joined(pieces: Sequence[str]) -> tuple[str, list[int]]:
+    """A text given in pieces, and in which piece each of its characters is."""
+    return "".join(pieces), [index for index, piece in enumerate(pieces) for _ in piece]
 
 
 def found(looks: Sequence[Tensor], pointed: Pointed, start: int) -> tuple[Tensor, Tensor]:

@@ -14,14 +14,16 @@ The label of a segment is the event as it was asked for.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 from typing import Any
 
+from PIL import Image
+
 from data import Question, Sample
 from data.ask import article, count_of
-from data.clip import ACTS, Actor, Clip, Span, draw_clip, draw_clocks, draw_look, draw_restless
+from data.clip import Actor, Clip, Span, draw_clip, draw_clocks, draw_look, draw_restless
 from data.scenes import COLORS, SHAPES
 from ernie_cli.messages import Video
 
@@ -32,36 +34,35 @@ PROMPT = (
 
 
 def video_sample(
-    random: Random,
-    width: int,
-    height: int,
-    frames: int,
-    questions: int,
-    *,
-    window: bool | None = None,
-    acts: Sequence[str] = ACTS,
+    random: Random, width: int, height: int, frames: int, questions: int, *, window: bool | None = None
 ) -> Sample:
     """A clip as `draw_clip` makes it, and up to `questions` different questions about it."""
-    clip, film = draw_clip(random, width, height, frames, window=window, acts=acts)
-    return Sample(Video(film, clip.times), questions_about(random, clip, questions), clip=clip)
+    return _asked(random, draw_clip(random, width, height, frames, window=window), questions)
 
 
 def look_sample(random: Random, width: int, height: int, frames: int, questions: int) -> Sample:
     """A part of a clip as `draw_look` makes it, and up to `questions` different questions about it."""
-    clip, film = draw_look(random, width, height, frames)
-    return Sample(Video(film, clip.times), questions_about(random, clip, questions), clip=clip)
+    return _asked(random, draw_look(random, width, height, frames), questions)
+
+
+def moving_sample(random: Random, width: int, height: int, frames: int) -> Sample:
+    """A clip as `draw_clip` makes it, in which things move if they do anything, about which nothing is asked."""
+    return _asked(random, draw_clip(random, width, height, frames, acts=("moves",)))
 
 
 def restless_sample(random: Random, width: int, height: int, frames: int) -> Sample:
     """A clip as `draw_restless` makes it, about which nothing is asked."""
-    clip, film = draw_restless(random, width, height, frames)
-    return Sample(Video(film, clip.times), [], clip=clip)
+    return _asked(random, draw_restless(random, width, height, frames))
 
 
 def clocks_sample(random: Random, width: int, height: int, frames: int, *, side: int, lines: int) -> Sample:
     """The upper `lines` of frames as `draw_clocks` makes them, about which nothing is asked."""
-    clip, film = draw_clocks(random, width, height, frames, side=side, lines=lines)
-    return Sample(Video(film, clip.times), [], clip=clip)
+    return _asked(random, draw_clocks(random, width, height, frames, side=side, lines=lines))
+
+
+def _asked(random: Random, drawn: tuple[Clip, list[Image.Image]], questions: int = 0) -> Sample:
+    clip, film = drawn
+    return Sample(Video(film, clip.times), questions_about(random, clip, questions), clip=clip)
 
 
 def questions_about(random: Random, clip: Clip, questions: int) -> list[Question]:
