@@ -64,13 +64,11 @@ class ClipRun:
         if not self.wanted.needs_model:
             return self._without_model(clip)
         from ernie_cli.cli.engine import frame_rules, options_of, pick_engine
-        from ernie_cli.tasks import video as task
 
         if self._engine is None:
             self._engine = pick_engine(self.common, self.output)
         rules = checked_rules(frame_rules(self._engine, self.common), self.wanted.fps, self.wanted.max_frames)
-        options = options_of(self.common, task.schema() if self.wanted.events else None)
-        asker = Asker(clip, self._engine, options, rules, self.output)
+        asker = Asker(clip, self._engine, options_of(self.common), rules, self.output)
         if self.common.dry_run:
             return self._preview(clip, asker)
         return self._search(clip, asker) if self.wanted.events else self._ask(clip, asker)

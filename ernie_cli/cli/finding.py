@@ -75,7 +75,8 @@ class Asker:
     def _look(self, event: str, window: Window, count: int) -> Seen:
         sample = self.sample(window, count, self._cuts)
         asked = self.messages(sample, task.request(event))
-        reply = self._play(asked)
+        options = replace(self.options, schema=task.schema(sample.times))
+        reply = self._play(asked, options)
         times, spacing = tuple(sample.times), sample.spacing_s
         self.coarsest_s = max(self.coarsest_s or 0.0, spacing)
         try:
@@ -84,7 +85,7 @@ class Asker:
             if reply.finish.reason == "length":
                 self._note(f"The answer about {_shown(window)} was cut off; --max-tokens allows more.")
                 return Seen((), times, spacing, complete=False)
-            reply = self._play(repair(asked, reply.answer, error))
+            reply = self._play(repair(asked, reply.answer, error), options)
             try:
                 found = self._read(reply, event, window, times)
             except AnswerError as again:
@@ -100,11 +101,11 @@ class Asker:
         start, end = window
         return task.read(reply.answer, end, label=event, start_s=start, frames=times)
 
-    def _play(self, asked: Sequence[Message]) -> Reply:
+    def _play(self, asked: Sequence[Message], options: Options) -> Reply:
         """An answer that nobody sees as it comes: the progress line has the screen."""
         style = self.output.style
         silent = Output(Style("always" if style.show_thinking == "always" else "never", style.verbose, quiet=True))
-        reply = silent.play(self.engine.stream(asked, self.options), show_answer=False)
+        reply = silent.play(self.engine.stream(asked, options), show_answer=False)
         self.gathered.add(reply)
         return reply
 

@@ -18,6 +18,7 @@ from ernie_cli.errors import AnswerError
 from ernie_cli.tasks.denial import says_nothing
 from ernie_cli.tasks.json_text import is_cut, unwrap
 from ernie_cli.tasks.reading import AGAIN_HINT, Entry, Reading, Shape, counted, look, lookup, unreadable
+from ernie_cli.times import clock
 
 START_KEYS = ("start", "start_time", "start_s", "start_seconds", "start_timestamp", "from", "begin", "t_start")
 END_KEYS = ("end", "end_time", "end_s", "end_seconds", "end_timestamp", "to", "stop", "finish", "t_end")
@@ -67,12 +68,18 @@ def request(event: str) -> str:
     )
 
 
-def schema() -> dict[str, Any]:
-    """The JSON Schema of the answer, as the grammar enforces it."""
-    clock = {"type": "string", "pattern": r"^[0-9]{2}:[0-5][0-9]:[0-5][0-9]\.[0-9]{2}$"}
+def schema(frames: Sequence[float] = ()) -> dict[str, Any]:
+    """The JSON Schema of the answer, as the grammar enforces it.
+
+    With the times of the `frames` that are shown, in seconds, no other time can be said: what a model misreads of a
+    clock then mostly ends up at the frame it looked at, and never at one that was not there.
+    """
+    time: dict[str, Any] = {"type": "string", "pattern": r"^[0-9]{2}:[0-5][0-9]:[0-5][0-9]\.[0-9]{2}$"}
+    if frames:
+        time = {"enum": list(dict.fromkeys(clock(frame) for frame in frames))}
     item = {
         "type": "object",
-        "properties": {"start": clock, "end": clock, "label": {"type": "string"}},
+        "properties": {"start": time, "end": time, "label": {"type": "string"}},
         "required": ["start", "end", "label"],
         "additionalProperties": False,
     }

@@ -32,7 +32,7 @@ from PIL import Image
 
 from ernie_cli.engines import Options
 from ernie_cli.engines.local import LocalEngine
-from ernie_cli.messages import Answer, Finish, Part, Picture, Thinking
+from ernie_cli.messages import Answer, Finish, Part, Picture, Thinking, Video
 from ernie_cli.runtime.checkpoint import NANO, find
 from ernie_cli.runtime.fit import Asked as Precision
 from ernie_cli.tasks import ask
@@ -84,7 +84,9 @@ def easy_vqa_share(engine: LocalEngine, share: slice) -> Iterator[Asked]:
 
 
 def drawn(
-    draw: Callable[[Random], Sample], count: int, schema: Callable[[Question], dict[str, Any] | None] = lambda _: None
+    draw: Callable[[Random], Sample],
+    count: int,
+    schema: Callable[[Part, Question], dict[str, Any] | None] = lambda *_: None,
 ) -> Share:
     """`count` samples drawn from held-out seeds, asked all of their questions, with the schema of each."""
 
@@ -93,7 +95,7 @@ def drawn(
             sample = draw(Random(HELD_OUT + seed))
             assert sample.medium is not None
             for question in sample.questions:
-                yield answer(engine, sample.medium, question.text, question.answer, schema(question))
+                yield answer(engine, sample.medium, question.text, question.answer, schema(sample.medium, question))
 
     return run
 
@@ -180,7 +182,12 @@ def _moment_sample(random: Random) -> Sample:
             return sample
 
 
-def _doc_schema(question: Question) -> dict[str, Any] | None:
+def _moment_schema(clip: Part, _: Question) -> dict[str, Any]:
+    assert isinstance(clip, Video)
+    return tasks_video.schema(clip.times)
+
+
+def _doc_schema(_: Part, question: Question) -> dict[str, Any] | None:
     fields = question.text.removeprefix("Read these fields: ")
     return None if fields == question.text else parse_short(fields.partition(". Answer")[0])
 
@@ -192,14 +199,14 @@ JOBS: dict[str, tuple[Share, Callable[[list[Asked]], Figures]]] = {
         drawn(
             lambda random: ground_sample(random, *draw_size(random), random.choice([1, 8]), 1),
             500,
-            lambda _: tasks_ground.schema(),
+            lambda *_: tasks_ground.schema(),
         ),
         grounding,
     ),
-    "chart": (drawn(lambda random: chart_sample(random, 224, 224, 1), 300, lambda _: tasks_chart.schema()), charting),
+    "chart": (drawn(lambda random: chart_sample(random, 224, 224, 1), 300, lambda *_: tasks_chart.schema()), charting),
     "doc": (drawn(_doc_sample, 300, _doc_schema), reading),
     "video": (
-        drawn(_moment_sample, 200, lambda _: tasks_video.schema()),
+        drawn(_moment_sample, 200, _moment_schema),
         timing,
     ),
 }

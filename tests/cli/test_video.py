@@ -71,8 +71,10 @@ def test_finding_as_a_table_and_as_json(ernie: Ernie, fake: FakeEngine, clip: Pa
         "00:00:04.480\t00:00:07.000\t0.52 s\ta red ball appears",
     ]
     messages, options = fake.asked[0]
-    assert messages[0].parts[1] == Text(task.request("a red ball appears"))
-    assert options.schema == task.schema()
+    medium, text = messages[0].parts
+    assert isinstance(medium, Video)
+    assert text == Text(task.request("a red ball appears"))
+    assert options.schema == task.schema(medium.times)
 
     printed = ernie("video", clip, "--find", "a red ball appears", "--json").stdout
     VideoResult.model_validate_json(printed)

@@ -26,6 +26,11 @@ def test_the_schema_takes_the_clock_and_nothing_else() -> None:
     assert not re.search(pattern, "00:61:00.00")
 
 
+def test_where_frames_were_shown_only_their_times_can_be_said() -> None:
+    properties = video.schema([0.0, 0.48, 0.4801, 61.5])["items"]["properties"]
+    assert properties["start"] == properties["end"] == {"enum": ["00:00:00.00", "00:00:00.48", "00:01:01.50"]}
+
+
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
