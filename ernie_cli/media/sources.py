@@ -24,6 +24,8 @@ from ernie_cli.errors import InputError
 from ernie_cli.media import fetch
 from ernie_cli.media.limits import MIB, Limits
 
+ALIKE = 0.75  # a slip or another ending; note.md is no way to write nothere.mp4 (0.67)
+
 
 @dataclass(frozen=True)
 class Source:
@@ -179,7 +181,7 @@ def _missing(argument: str, path: str) -> InputError:
 
 def _near(path: str, folder: str) -> str:
     try:
-        close = difflib.get_close_matches(os.path.basename(path), os.listdir(folder), n=1)
+        close = difflib.get_close_matches(os.path.basename(path), os.listdir(folder), n=1, cutoff=ALIKE)
     except OSError:
         close = []
     if not close:

@@ -64,9 +64,11 @@ def test_order_and_repetition_are_the_users() -> None:
 
 
 def test_missing_files() -> None:
-    touch("photo.jpg")
+    touch("photo.jpg", "note.md")
     error = failure("phoot.jpg")
     assert (error.message, error.hint) == ("phoot.jpg does not exist.", "Did you mean photo.jpg?")
+    assert failure("photo.png").hint == "Did you mean photo.jpg?"
+    assert failure("nothere.mp4").hint == "Check the spelling and the current folder."
     assert failure("zzz").hint == "Check the spelling and the current folder."
     assert failure("no/such/a.png").message == "no/such/a.png does not exist, nor does its folder."
     assert failure(r"C:\photos\a.png").message == r"C:\photos\a.png does not exist."
