@@ -37,7 +37,7 @@ def main() -> None:
 
 
 def build_app(names: Iterable[str] = COMMANDS, *, listed: bool = False) -> typer.Typer:
-    """The program with the commands of these names: the one that is run is all it needs, and starts the sooner.
+    """The program with the commands of these names: the one that is run is all it needs, and so it starts sooner.
 
     With `listed` they can only be listed: none gets its options, of which there are hundreds.
     """
@@ -135,4 +135,10 @@ def root(
 ) -> None:
     """Ask ERNIE-4.5-VL-28B-A3B-Thinking about pictures, on your own machine."""
     settings = read_config(frozenset(field.name for field in fields(Common) if may_be_set(field)))
-    context.default_map = dict.fromkeys(COMMANDS, settings)
+    context.default_map = _defaults(context.command, settings)
+
+
+def _defaults(command: Any, settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings for a command's own options and, by name, for those of the commands in it."""
+    inner = getattr(command, "commands", {})
+    return {**settings, **{name: _defaults(one, settings) for name, one in inner.items()}}

@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 
 def ask(
     inputs: Annotated[
-        list[str] | None, typer.Argument(metavar="INPUT", help="Pictures: paths, globs, URLs, or - for stdin.")
+        list[str] | None,
+        typer.Argument(
+            metavar="INPUT",
+            help="Pictures, pages (a.pdf#3-5) or frames (a.mp4#t=12): paths, globs, URLs, or - for stdin.",
+        ),
     ] = None,
     *,
     question: Annotated[str, typer.Argument(metavar="QUESTION", help="What to ask, always last.")],

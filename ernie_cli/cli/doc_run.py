@@ -153,7 +153,7 @@ class DocRun:
             "source": self.wanted.source,
             "format": "json" if self._as_data else "markdown",
             "max_pixels": self._limits.page_pixels,
-            "max_tokens": self.common.max_tokens,
+            "max_tokens": self._asker.engine.max_tokens(self._asker.options),
         }
         place = self.wanted.folder / folder_name(source.name, self._folders)
         return PageFolder(place, about, as_json=self._as_data, resume=self.wanted.resume)

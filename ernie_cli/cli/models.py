@@ -190,7 +190,7 @@ def quantize(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Write a checkpoint at a lower precision, so that it starts the sooner; it takes a few GB of memory.
+    """Write a checkpoint at a lower precision, so that it starts sooner; it takes a few GB of memory.
 
     [bold]ernie models quantize ERNIE-4.5-VL-28B-A3B-Thinking ernie-int8[/bold]
 

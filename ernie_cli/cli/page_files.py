@@ -68,14 +68,14 @@ class PageFolder:
             hint = "Give the same again, or choose another folder."
             if differs:
                 raise UsageError(f"The pages in {self.folder} were made with another {differs}.", hint)
-            self._forget_cut(before.get(TOKENS), about[TOKENS])
+            self._forget_cut(before.get(TOKENS) or 0, about[TOKENS])
         for left in self.folder.glob(".page-*"):  # of a run that was killed while it wrote
             left.unlink(missing_ok=True)
         write_whole(place, json.dumps(about, indent=2, sort_keys=True) + "\n")
 
-    def _forget_cut(self, before: int | None, now: int | None) -> None:
-        """Removes the pages that were cut off at `before` tokens, if there may be more of them now (None: any)."""
-        if before is None or (now is not None and now <= before):
+    def _forget_cut(self, before: int, now: int) -> None:
+        """Removes the pages that were cut off at `before` tokens, if there may be more of them now."""
+        if now <= before:
             return
         for place in self.folder.glob(f"page-*{self._suffix}"):
             page = self.done(int(place.stem.removeprefix("page-")))

@@ -42,5 +42,8 @@ class Engine(Protocol):
     def can_mask(self) -> bool:
         """Whether a schema is kept by construction."""
 
+    def max_tokens(self, options: Options) -> int:
+        """How many tokens thought and answer together may have, whether or not the options say so."""
+
     def stream(self, messages: Sequence[Message], options: Options) -> Iterator[Event]:
         """The events of one answer. Raises ErnieError."""

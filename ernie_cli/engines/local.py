@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from ernie_cli.runtime.constraint import JsonConstraint
     from ernie_cli.runtime.fit import Asked
-    from ernie_cli.runtime.generate import Limits
     from ernie_cli.runtime.inputs import ModelInputs
     from ernie_cli.runtime.memory import Load
     from ernie_cli.runtime.model import Model
@@ -86,21 +85,19 @@ class LocalEngine:
             raise (self._full() if is_out_of_memory(full) else full) from full
 
     def _answer(self, messages: Sequence[Message], options: Options) -> Iterator[Event]:
-        from ernie_cli.runtime.generate import generate
+        from ernie_cli.runtime.generate import Limits, generate
 
         inputs = self.prepare(messages, options)
         constraint = None if options.schema is None else self._constraint(options.schema)
-        limits = self._limits(options)
+        limits = Limits(self.max_tokens(options), options.think_budget)
         model, load_s, notes = self._loaded(load_of(inputs, limits.max_tokens))
         yield from notes
         sampling = _sampling(options, self.checkpoint.generation)
         yield from generate(model, inputs, sampling, limits, constraint=constraint, load_s=load_s)
 
-    def _limits(self, options: Options) -> Limits:
-        from ernie_cli.runtime.generate import Limits
-
-        stated = self.checkpoint.generation
-        return Limits(options.max_tokens or stated.get("max_new_tokens") or DEFAULT_MAX_TOKENS, options.think_budget)
+    def max_tokens(self, options: Options) -> int:
+        """The option, else what the checkpoint states, else `DEFAULT_MAX_TOKENS`."""
+        return options.max_tokens or self.checkpoint.generation.get("max_new_tokens") or DEFAULT_MAX_TOKENS
 
     def _less(self, messages: Sequence[Message], options: Options) -> tuple[Options, str]:
         """Smaller pieces of the prompt, and half the pixels of the largest picture or frame; what to say of it."""

@@ -206,9 +206,8 @@ def _numbers(header: list[str], table: list[list[Any]], name: str) -> tuple[list
     for row in table:
         cells = [_cell(value, label=at == 0) for at, value in enumerate(row)]
         for at, (value, cell) in enumerate(zip(row, cells, strict=True)):
-            unit = re.sub(r"[^%\u20ac\u00a3\u00a5$]", "", value) if isinstance(value, str) and cell != value else ""
-            if unit and cell is not None:
-                notes.append(f"{unit} was taken off the numbers of column {header[at]!r} of {name}.")
+            if isinstance(value, str) and cell is not None and cell != value and (taken := _TAKEN.findall(value)):
+                notes.append(f"{' '.join(taken)} was taken off the numbers of column {header[at]!r} of {name}.")
         rows.append(tuple(cells))
     return rows, list(dict.fromkeys(notes))
 
@@ -230,11 +229,14 @@ def _text(value: Any) -> str:
 
 _MULTIPLES = {"k": 1e3, "thousand": 1e3, "m": 1e6, "mn": 1e6, "million": 1e6, "b": 1e9, "bn": 1e9, "billion": 1e9}
 _CURRENCY = r"[$\u20ac\u00a3\u00a5]|USD|EUR|GBP"
+_PART = "%|percent"
+_ABOUT = "[~\u2248]"
+_TAKEN = re.compile(f"{_ABOUT}|{_CURRENCY}|{_PART}")
 _SIGN = "[-\u2212]"
 _NUMBER = re.compile(
-    rf"(?P<open>\()?[~\u2248+]?\s*(?P<sign>{_SIGN})?\s*(?:{_CURRENCY})?\s*(?P<inner>{_SIGN})?"
+    rf"(?P<open>\()?(?:{_ABOUT}|\+)?\s*(?P<sign>{_SIGN})?\s*(?:{_CURRENCY})?\s*(?P<inner>{_SIGN})?"
     r"(?P<digits>[\d.][\d,. '_\u00a0\u2009\u202f]*?)\s*"
-    rf"(?P<multiple>[kKMB]|bn|mn|thousand|million|billion)?\s*(?:%|percent|{_CURRENCY})?(?(open)\))"
+    rf"(?P<multiple>[kKMB]|bn|mn|thousand|million|billion)?\s*(?:{_PART}|{_CURRENCY})?(?(open)\))"
 )
 
 

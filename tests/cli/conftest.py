@@ -35,6 +35,9 @@ class FakeEngine:
     def describe(self, messages: Sequence[Message], options: Options) -> str:
         return "what would be sent"
 
+    def max_tokens(self, options: Options) -> int:
+        return options.max_tokens or 1024
+
     def stream(self, messages: Sequence[Message], options: Options) -> Iterator[Event]:
         self.asked.append((messages, options))
         for event in self.queue.pop(0):

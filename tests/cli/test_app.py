@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -71,6 +72,12 @@ def test_a_flag_beats_a_variable_beats_the_config_file(
     ernie("ask", "q")
     ernie("ask", "q", "--seed", "3")
     assert [(options.seed, options.max_tokens) for _, options in fake.asked] == [(1, 50), (2, 50), (3, 50)]
+
+
+def test_the_config_file_reaches_the_commands_of_a_group(ernie: Ernie, config: Path) -> None:
+    config.write_text('format = "json"\n')
+    for command in (["models"], ["models", "list"]):
+        assert json.loads(ernie(*command).stdout)["command"] == "models list"
 
 
 @pytest.mark.parametrize(("content", "told"), [("sed = 1", "sets sed"), ("seed = ", "cannot be read")])

@@ -16,6 +16,7 @@ import pytest
 from typer.testing import Result
 
 from ernie_cli.cli.engine import Room
+from ernie_cli.engines import Options
 from ernie_cli.messages import Answer, Finish, Picture, Text, Thinking
 from ernie_cli.tasks.fields import parse_short
 from ernie_cli.tasks.results import DocResult
@@ -280,6 +281,18 @@ def test_pages_that_were_cut_off_are_read_again_with_more_tokens(
     assert "<!-- page 2 -->\n\nbb" in (tmp_path / "out" / "report" / "document.md").read_text()
 
 
+def test_pages_cut_off_at_the_default_are_read_again_too(
+    ernie: Ernie, fake: FakeEngine, report: Path, tmp_path: Path
+) -> None:
+    cut = Finish("length", "fake")
+    fake.queue = [[Answer("a"), FINISH], [Answer("b"), FINISH], [Answer("c"), cut], [Answer("cc"), FINISH]]
+    arguments = ("doc", report, "-o", f"{tmp_path}/out/", "--resume")
+    assert [ernie(*arguments).exit_code for _ in range(2)] == [6, 6]
+    assert len(fake.asked) == 3
+    assert ernie(*arguments, "--max-tokens", str(fake.max_tokens(Options()) + 1)).exit_code == 0
+    assert len(fake.asked) == 4
+
+
 def test_a_folder_is_of_one_document_and_one_way_to_read_it(
     ernie: Ernie, fake: FakeEngine, report: Path, tmp_path: Path
 ) -> None:
@@ -340,6 +353,8 @@ from ernie_cli.messages import Answer, Finish, Text
 
 class Slow:
     model, can_mask = "slow", True
+    def max_tokens(self, options):
+        return 1024
     def stream(self, messages, options):
         layer = messages[0].parts[1].text.split()[-1]
         with open(LOG, "a") as log:

@@ -113,7 +113,7 @@ def test_transformers_agrees_while_a_clip_is_no_longer_than_wide(hub: Checkpoint
 
 
 def test_after_a_longer_clip_transformers_puts_the_text_inside_the_clip(hub: Checkpoint, reference: Any) -> None:
-    """The difference known of transformers 5.23 (`get_rope_index`), the reason for positions of our own.
+    """The difference known of transformers 5.24 (`get_rope_index`), the reason for positions of our own.
 
     If this fails, transformers has changed: then see whether it now follows the rule above, and say so here.
     """

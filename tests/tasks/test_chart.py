@@ -80,6 +80,12 @@ def test_units_that_get_lost_are_told() -> None:
     assert reading.notes == ("% was taken off the numbers of column 'part' of chart 'Share'.",)
 
 
+def test_currencies_and_a_rough_value_are_told_as_well() -> None:
+    reading = chart.read('[{"title": "Cost", "columns": ["who", "sum"], "rows": [["A", "~12 EUR"], ["B", "3.4k"]]}]')
+    assert reading.items[0].rows == (("A", 12), ("B", 3400))
+    assert reading.notes == ("~ EUR was taken off the numbers of column 'sum' of chart 'Cost'.",)
+
+
 def test_ragged_rows_are_told() -> None:
     reading = chart.read('[{"title": "T", "columns": ["a", "b"], "rows": [["x"], ["y", 1, 2], ["z", 3]]}]')
     assert reading.items[0].rows == (("x", None), ("y", 1), ("z", 3))
