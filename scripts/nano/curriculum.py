@@ -13,7 +13,7 @@ from batches import WANTED
 from data import Question, Sample
 from data.ask import easy_sample, scene_sample
 from data.clip import HOLD
-from data.doc import doc_sample
+from data.doc import doc_sample, print_sample
 from data.ground import ground_sample, judged_sample
 from data.scenes import draw_size
 from data.video import PROMPT, clocks_sample, look_sample, moving_sample, questions_about, restless_sample, video_sample
@@ -46,6 +46,7 @@ MIX = {
     "ground": 0.6,
     "doc": 0.3,
     "places": 0.06,
+    "letters": 0.3,
     "video": 0.3,
     "times": 1.0,
     "moments": 0.6,
@@ -55,7 +56,7 @@ MIX = {
 FIRST = {"moments": 34_000}
 EAGER = 2
 MODES = (0.9, 0.06, 0.04)
-SILENT = ("moments", "places")  # nothing is said in these
+SILENT = ("moments", "places", "letters")  # nothing is said in these
 POOL = 6  # batches that are drawn at once, to put questions of like length together
 
 
@@ -123,9 +124,15 @@ class Curriculum:
             return self._moments(learned)
         if job == "judge":
             return lambda: judged_sample(self.own, self.own.randint(3, 8)), ROWS, (TINY, FRAMES)
-        makers = {"ask": self._ask, "ground": self._ground, "places": self._places, "doc": self._doc}
+        makers = {
+            "ask": self._ask,
+            "ground": self._ground,
+            "places": self._places,
+            "letters": self._letters,
+            "doc": self._doc,
+        }
         make = makers[job](learned) if job in makers else lambda: easy_sample(self.own, QUESTIONS)
-        return make, 2 * ROWS if job == "places" else ROWS, (PICTURES, FRAMES)
+        return make, 2 * ROWS if job in SILENT else ROWS, (PICTURES, FRAMES)
 
     def _ask(self, learned: int) -> Callable[[], Sample]:
         """Few things first."""
@@ -147,12 +154,13 @@ class Curriculum:
 
     def _places(self, learned: int) -> Callable[[], Sample]:
         """Pictures about which nothing is said: only what every token shows is learned."""
-        random, own = self.random, self.own
-        width, height = draw_size(random)
-        if random.random() < 0.25:
-            lines = random.choice([2, 4, 6])
-            return lambda: replace(doc_sample(own, width, height, lines, 1), questions=[])
-        return lambda: replace(ground_sample(own, width, height, 8, 0, plain=learned < 10_000), questions=[])
+        own, size = self.own, draw_size(self.random)
+        return lambda: replace(ground_sample(own, *size, 8, 0, plain=learned < 10_000), questions=[])
+
+    def _letters(self, learned: int) -> Callable[[], Sample]:
+        """Pages full of print, about which nothing is said either."""
+        own, size = self.own, draw_size(self.random)
+        return lambda: print_sample(own, *size)
 
     def _video(self, frames: int) -> Callable[[], Sample]:
         """Clips of so many frames, or parts of longer ones; mostly asked for moments."""

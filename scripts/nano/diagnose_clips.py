@@ -66,12 +66,13 @@ def _hits(clocks: Tensor, late: dict[str, Tensor], asked: Filmed) -> dict[str, T
     return hits
 
 
-def arguments(description: str | None, limit: int) -> argparse.Namespace:
-    """Which training's state is looked at, and how many clips of how many frames."""
+def arguments(description: str | None, limit: int, frames: int | None = None) -> argparse.Namespace:
+    """Which training's state is looked at, and how many media; clips if it is also asked for `frames`."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, default=ROOT / "runs" / "nano", help="where a training saves its state")
-    parser.add_argument("--limit", type=int, default=limit, help="how many clips")
-    parser.add_argument("--frames", type=int, default=16, help="of a clip")
+    parser.add_argument("--limit", type=int, default=limit, help="how many media")
+    if frames:
+        parser.add_argument("--frames", type=int, default=frames, help="of a clip")
     options = parser.parse_args()
     if not (options.folder / "state.pt").exists():
         parser.error(f"{options.folder} holds no state of a training; the heads are in no checkpoint")
@@ -79,7 +80,7 @@ def arguments(description: str | None, limit: int) -> argparse.Namespace:
 
 
 def main() -> None:
-    options = arguments(__doc__, limit=100)
+    options = arguments(__doc__, limit=100, frames=16)
     found = right(Trainer(options.folder, 0.0), range(options.limit), options.frames)
     figures = {name: torch.cat(hits) for name, hits in found.items()}
     print(

@@ -65,7 +65,7 @@ def _verb(event: str) -> str:
 
 
 def main() -> None:
-    options = arguments(__doc__, limit=60)
+    options = arguments(__doc__, limit=60, frames=16)
     trainer = Trainer(options.folder, 0.0)
     found: dict[str, list[tuple[float, ...]]] = {}
     for seed in range(options.limit):

@@ -4,7 +4,7 @@ import json
 from random import Random
 
 import numpy as np
-from data.doc import TRANSCRIBE, doc_sample
+from data.doc import TRANSCRIBE, doc_sample, print_sample
 from data.fonts import FAMILIES, Block, face, font_file
 from data.pages import draw_page
 
@@ -80,3 +80,13 @@ def test_blocks_as_markdown():
 def test_every_family_has_a_face():
     assert all(face(family, 12, bold).getlength("Oslo") > 10 for family in FAMILIES for bold in (False, True))
     assert font_file("NoSuchFont-Bold.ttf").name == "DejaVuSans-Bold.ttf"
+
+
+def test_a_page_full_of_print_has_letters_from_top_to_bottom():
+    for seed in range(20):
+        sample = print_sample(Random(seed), 224, 224)
+        rows = [letter.y for letter in sample.letters]
+        assert min(rows) < 0.2
+        assert max(rows) > 0.75
+        assert len(rows) > 40
+        assert not sample.questions

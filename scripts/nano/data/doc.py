@@ -13,7 +13,7 @@ import json
 from random import Random
 
 from data import Question, Sample
-from data.pages import Page, counted, draw_page
+from data.pages import Page, counted, draw_page, full_page
 from data.texts import SUMS
 from ernie_cli.messages import Picture
 
@@ -33,6 +33,12 @@ def doc_sample(random: Random, width: int, height: int, most: int, questions: in
         if len(asked) < questions and question.text not in [other.text for other in asked]:
             asked.append(question)
     return Sample(Picture(image), asked, letters=letters)
+
+
+def print_sample(random: Random, width: int, height: int) -> Sample:
+    """A page full of print about which nothing is asked: to learn letters by."""
+    image, letters = full_page(random, width, height)
+    return Sample(Picture(image), [], letters=letters)
 
 
 def spoken(label: str) -> str:

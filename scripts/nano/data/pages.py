@@ -207,6 +207,16 @@ def draw_page(random: Random, width: int, height: int, most: int) -> tuple[Page,
                 return page, *printed
 
 
+def full_page(random: Random, width: int, height: int) -> tuple[Image.Image, list[Letter]]:
+    """A page printed from top to bottom, of which there is nothing to say: its picture, and where its letters are."""
+    while True:
+        style = draw_style(random, random.randint(SMALLEST, 20))
+        rows, columns = int((height - 2 * style.margin) / style.pitch), _columns(style, width)
+        lines = [(max((sentence(random, columns) for _ in range(3)), key=len),) for _ in range(rows)]
+        if printed := print_page(random, [Block("lines", lines)], style, width, height):
+            return printed
+
+
 def _columns(style: Style, width: int) -> int:
     """About how many characters a line holds."""
     sample = "the quick brown fox Jumps 4711 times"
