@@ -22,7 +22,7 @@ from ernie_cli.media import decord_reader, footage, stills
 from ernie_cli.media.container import DAMAGED, Damage, Origin
 from ernie_cli.media.frame_index import Index, read_index
 from ernie_cli.media.kinds import SNIFF_BYTES, Kind, sniff
-from ernie_cli.media.sampling import EPSILON, Sampling, Span, choose
+from ernie_cli.media.sampling import PRINTED, Sampling, Span, choose
 
 if TYPE_CHECKING:
     import numpy as np
@@ -246,7 +246,7 @@ def read_sample(
 
 def frame_near(clip: Clip, times: Sequence[float]) -> Iterator[tuple[float, Image.Image]]:
     """The frames that are shown at some times, in order and each once, with the times they begin to be shown."""
-    places = sorted({max(bisect_right(clip.times, time + EPSILON) - 1, 0) for time in times})
+    places = sorted({max(bisect_right(clip.times, time + PRINTED) - 1, 0) for time in times})
     for place, image in clip.read(places):
         yield clip.times[place], image
 

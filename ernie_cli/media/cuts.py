@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ernie_cli.errors import ErnieError
-from ernie_cli.media.sampling import EPSILON, Span
+from ernie_cli.media.sampling import PRINTED, Span
 
 if TYPE_CHECKING:
     import numpy as np
@@ -66,7 +66,7 @@ def _small_frames(clip: Clip, span: Span) -> Iterator[tuple[int, Any]]:
 def _bounds(times: Sequence[float], span: Span) -> tuple[int, int]:
     from bisect import bisect_left
 
-    return bisect_left(times, span.start_s - EPSILON), bisect_left(times, span.end_s - EPSILON)
+    return bisect_left(times, span.start_s - PRINTED), bisect_left(times, span.end_s - PRINTED)
 
 
 def _hsv(small: Any) -> NDArray[np.float32]:

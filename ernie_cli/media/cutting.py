@@ -18,7 +18,7 @@ from ernie_cli.errors import InputError
 from ernie_cli.media.container import opened
 from ernie_cli.media.footage import upright
 from ernie_cli.media.frame_index import Index
-from ernie_cli.media.sampling import EPSILON, Span
+from ernie_cli.media.sampling import EPSILON, PRINTED, Span
 
 if TYPE_CHECKING:
     import av
@@ -53,7 +53,8 @@ def cut(clip: Clip, span: Span, path: Path, *, exact: bool) -> Piece:
 
     if clip.file is None or clip.index is None:
         raise InputError(f"{clip.name} is no video file, so it cannot be cut.", "Take its --frames instead.")
-    first = clip.times[max(bisect_left(clip.times, span.start_s - EPSILON), 0) if span.start_s else 0]
+    place = bisect_left(clip.times, span.start_s - PRINTED) if span.start_s else 0
+    first = clip.times[min(place, len(clip.times) - 1)]
     span = Span(first, max(span.end_s, first + clip.interval_s))
     with opened(clip.file, clip.name) as (container, track):
         try:
@@ -87,7 +88,7 @@ def _copy(container: InputContainer, track: Any, written: OutputContainer, index
             continue
         time, decoded = (float(stamp * packet.time_base) for stamp in (packet.pts, packet.dts))
         begun = begun or (packet.stream is track and packet.is_keyframe and time >= begin - EPSILON)
-        if decoded >= end:
+        if decoded >= end - PRINTED:
             done.add(packet.stream.index)
             if len(done) == len(sources):
                 break
@@ -122,9 +123,9 @@ def _encode(container: InputContainer, track: Any, written: OutputContainer, ind
     _go_to(container, track, index, span)
     for frame in _decoded(container, [track, sound] if sound is not None else [track]):
         time = float(frame.pts * frame.time_base)
-        if time < start - EPSILON:
+        if time < start - PRINTED:
             continue
-        if time >= end - EPSILON:
+        if time >= end - PRINTED:
             if not hasattr(frame, "sample_rate"):
                 break  # sound that is still to come belongs behind the end as well
             continue

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 EPSILON = 1e-6  # seconds; times are sums of fractions
+PRINTED = 5.1e-4  # seconds: a time that was printed, and so rounded to a millisecond, still means its own frame
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,8 @@ def choose(times: Sequence[float], span: Span, sampling: Sampling, cuts: Sequenc
 
     With `cuts`, every shot that would get no frame gets its first one, if another shot has one to spare.
     """
-    first = max(bisect_right(times, span.start_s + EPSILON) - 1, 0)
-    last = max(bisect_left(times, span.end_s - EPSILON), first + 1)
+    first = max(bisect_right(times, span.start_s + PRINTED) - 1, 0)
+    last = max(bisect_left(times, span.end_s - PRINTED), first + 1)
     count = min(max(math.ceil(span.length_s * sampling.fps - EPSILON), sampling.least), sampling.most)
     if last - first <= count:
         return list(range(first, last))

@@ -9,7 +9,7 @@ import pytest
 
 from ernie_cli.errors import InputError
 from ernie_cli.media import Limits, Source
-from ernie_cli.media.clips import Clip, open_clip
+from ernie_cli.media.clips import Clip, frame_near, open_clip
 from ernie_cli.media.cutting import cut, suffix
 from ernie_cli.media.sampling import Span
 
@@ -40,6 +40,18 @@ def test_an_exact_piece_has_the_frames_of_its_span(tmp_path: Path, name: str) ->
     assert piece.span == Span(pytest.approx(1.0), pytest.approx(3.0))
     assert numbers(piece.path) == list(range(25, 75))
     assert clip_of(piece.path).duration_s == pytest.approx(2.0, abs=0.04)
+
+
+def test_times_that_were_printed_still_mean_their_own_frames(tmp_path: Path) -> None:
+    """To the millisecond, those of 30 frames a second lie before their frames as often as behind them."""
+    path = tmp_path / "thirty.mp4"
+    write_clip(path, [place / 30 for place in range(60)], rate=30)
+    clip = clip_of(path)
+    printed = [round(time, 3) for time in [*clip.times, clip.duration_s]]
+    assert [number_in(image) for _, image in frame_near(clip, printed[:-1])] == list(range(60))
+    for place in (1, 2, 3, 58, 59):
+        span = Span(*printed[place : place + 2])
+        assert numbers(cut(clip, span, tmp_path / f"{place}.mp4", exact=True).path) == [place]
 
 
 def test_uneven_frames_keep_their_distances(tmp_path: Path) -> None:
