@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from ernie_cli.errors import UsageError
+
 if TYPE_CHECKING:
     from PIL.Image import Image
 
@@ -19,9 +21,16 @@ FinishReason: TypeAlias = Literal["stop", "length", "budget", "loop"]
 
 @dataclass(frozen=True)
 class Text:
-    """Words of a message."""
+    """Words of a message. Raises UsageError for bytes that a shell handed on and that are no UTF-8."""
 
     text: str
+
+    def __post_init__(self) -> None:
+        try:
+            self.text.encode()
+        except UnicodeEncodeError as broken:
+            hint = "Check the encoding of the terminal or script."
+            raise UsageError(f"{self.text!a:.80} is not UTF-8 text.", hint) from broken
 
 
 @dataclass(frozen=True)

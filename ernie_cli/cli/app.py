@@ -17,6 +17,7 @@ import typer
 from ernie_cli import __version__
 from ernie_cli.cli.config import read_config
 from ernie_cli.cli.options import Common, may_be_set, with_common
+from ernie_cli.cli.streams import mend
 from ernie_cli.errors import EXIT_INTERRUPTED, EXIT_OK, ErnieError
 
 # Each is a function of its name in a module of its name; a dict `COMMANDS` there holds commands of its own.
@@ -25,9 +26,7 @@ COMMANDS = ("ask", "ground", "chart", "doc", "video", "pull", "models", "doctor"
 
 def main() -> None:
     """The console script `ernie`."""
-    # A stream that was closed before we began (`>&-`) is None, and must not be what fails.
-    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115
-    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
+    mend()
     if not (sys.stdout.isatty() and sys.stderr.isatty()):
         # On some build services typer colours its help even where nobody can see colours.
         os.environ.setdefault("_TYPER_FORCE_DISABLE_TERMINAL", "1")

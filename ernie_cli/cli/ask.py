@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
@@ -46,6 +45,7 @@ def ask(
 
     [bold]curl -s https://example.org/cat.jpg | ernie ask - "What breed?" --json | jq -r .answer[/bold]
     """
+    from ernie_cli.cli.asking import preview
     from ernie_cli.cli.engine import options_of, pick_engine
     from ernie_cli.cli.files import check_writable
     from ernie_cli.cli.output import Output, Style
@@ -60,7 +60,6 @@ def ask(
     from ernie_cli.messages import Picture
     from ernie_cli.tasks import ask as task
     from ernie_cli.tasks import structured
-    from ernie_cli.tasks.results import AskPreview
 
     shape = None if schema is None else schema_option(schema)
     media = [Picture(picture.image) for picture in pictures]
@@ -68,11 +67,7 @@ def ask(
     options = options_of(common, shape)
     engine = pick_engine(common, output)
     if common.dry_run:
-        prompt = engine.describe(asked, options)
-        if common.as_json:
-            output.result(AskPreview(model=engine.model, prompt=prompt))
-        else:
-            output.text(prompt)
+        preview("ask", engine, asked, options, output, as_json=common.as_json)
         return
     plain, data = not common.as_json and common.output is None, None
     if shape is None:
@@ -85,15 +80,13 @@ def ask(
 def _check_question(question: str) -> None:
     if not question.strip():
         raise UsageError("The question is empty.", 'Put it last: ernie ask photo.jpg "What is this?"')
-    if question == "-" or question.startswith(("http://", "https://", "data:")) or os.path.isfile(question):
+    from ernie_cli.cli.asking import names_input
+
+    if names_input(question):
         raise UsageError(
-            f"There is no question: the last argument is the input {question[:80]}.",
+            f"There is no question: the last argument, {question[:80]}, names an input.",
             'Put it last: ernie ask photo.jpg "What is this?"',
         )
-    try:
-        question.encode()
-    except UnicodeEncodeError as broken:
-        raise UsageError("The question is not UTF-8 text.", "Check the encoding of the terminal or script.") from broken
 
 
 def _load(inputs: Sequence[str], password: str | None, output: Output) -> list[LoadedPicture]:

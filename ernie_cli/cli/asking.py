@@ -1,4 +1,7 @@
-"""What the commands that go over documents share: telling a question from an input, opening, and asking unseen."""
+"""What the commands that go over documents share: telling a question from an input, opening, and asking unseen.
+
+All that ask the model also share here what `--dry-run` shows.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from ernie_cli.cli.output import Output, Reply, ShowThinking
-    from ernie_cli.engines import Options
+    from ernie_cli.engines import Engine, Options
     from ernie_cli.engines.local import LocalEngine
     from ernie_cli.media import Document, Limits, Source
     from ernie_cli.messages import Message
@@ -35,14 +38,19 @@ def split_question(arguments: Sequence[str]) -> tuple[list[str], str | None]:
     of one: a mistyped name must not become a question.
     """
     *inputs, last = arguments
-    if not inputs or not last.strip() or last == "-" or _FILE_NAME.fullmatch(last):
-        return [*arguments], None
-    path = last.rpartition("#")[0] or last
-    if any(os.path.exists(name) or glob.glob(name) for name in (last, path)):
-        return [*arguments], None
-    if not re.search(r"\s", last) and os.path.isdir(os.path.dirname(last) or "/no folder"):
+    if not inputs or not last.strip() or _FILE_NAME.fullmatch(last) or names_input(last):
         return [*arguments], None
     return inputs, last
+
+
+def names_input(argument: str) -> bool:
+    """Whether an argument is there as a file, matches some, or is one word that is written like the name of one."""
+    path = argument.rpartition("#")[0] or argument
+    if argument == "-" or any(os.path.exists(name) or glob.glob(name) for name in (argument, path)):
+        return True
+    if re.search(r"\s", argument):
+        return False
+    return bool(_FILE_NAME.fullmatch(argument)) or os.path.isdir(os.path.dirname(argument) or "/no folder")
 
 
 @contextmanager
@@ -61,6 +69,19 @@ def opened(source: Source, limits: Limits, password: str | None, output: Output)
                     raise
                 password = given
         yield document
+
+
+def preview(
+    command: str, engine: Engine, asked: Sequence[Message], options: Options, output: Output, *, as_json: bool
+) -> None:
+    """What `--dry-run` shows instead of an answer: what would be sent. It goes to stdout, and never into a file."""
+    from ernie_cli.tasks.results import Preview
+
+    prompt = engine.describe(asked, options)
+    if as_json:
+        output.result(Preview(command=command, model=engine.model, prompt=prompt))
+    else:
+        output.text(prompt)
 
 
 class Asker:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ernie_cli.cli.asking import Asker, opened
+from ernie_cli.cli.asking import Asker, opened, preview
 from ernie_cli.cli.files import write_whole
 from ernie_cli.cli.options import Common
 from ernie_cli.cli.output import Output
@@ -67,19 +67,20 @@ class ChartRun:
 
     def _pages(self, document: Document, asker: Asker, tally: Tally) -> None:
         if len(document.numbers) > 1:
-            tally.inputs += len(document.numbers) - 1
+            tally.has(len(document.numbers))
         with self.output.pages(len(document.numbers)) as pages:
             for number in document.numbers:
                 name = document.name if number is None else f"{document.name}#{number}"
                 pages.begin(name)
-                with tally.one(name):
+                with tally.one(name, part=True):
                     self._picture(document.page(number), name, asker, tally, pages)
                 pages.end(name)
 
     def _picture(self, picture: LoadedPicture, name: str, asker: Asker, tally: Tally, pages: Pages) -> None:
         asked = self._messages(picture)
         if self.common.dry_run:
-            self._texts.append(asker.engine.describe(asked, asker.options))
+            with pages.aside():
+                preview("chart", asker.engine, asked, asker.options, self.output, as_json=self.format == "json")
             return
         asker.again()
         reply, reading = self._read(asker, asked)
@@ -89,7 +90,7 @@ class ChartRun:
                 self.output.note(f"{name}: {note}")
             if reply.finish.reason == "length":
                 tally.cut_off(f"{name}: the answer was cut off.")
-            if not result.charts and self.question is None:
+            if reading.nothing and self.question is None:
                 self.output.note(f"{name}: no chart was found.")
             tally.found += len(result.charts) + (self.question is not None)
             self._thoughts.append(reply.thinking)
@@ -106,25 +107,21 @@ class ChartRun:
     def _read(self, asker: Asker, asked: Sequence[Message]) -> tuple[Reply, Reading[Chart]]:
         """The charts of the answer; asked once more where they cannot be read. Raises AnswerError."""
         from ernie_cli.tasks import chart
-        from ernie_cli.tasks.reading import Reading
-        from ernie_cli.tasks.structured import repair
+        from ernie_cli.tasks.reading import Reading, check_nothing
 
         if self.question is not None:
             reply = asker.ask(asked)
             if not reply.answer and reply.finish.reason != "length":
                 raise AnswerError("The model gave no answer.", "Ask again, or with another --seed or --temperature.")
             return reply, Reading(())
-        reply = asker.ask(asked, chart.schema())
-        try:
-            return reply, chart.read(reply.answer)
-        except AnswerError as error:
-            if reply.finish.reason == "length":
-                return reply, Reading((), complete=False)
-            if asker.engine.can_mask:
-                raise
-            self.output.note(f"{error.message} Asking once more.")
-            reply = asker.ask(repair(asked, reply.answer, error), chart.schema())
-            return reply, chart.read(reply.answer)
+
+        def read(reply: Reply) -> Reading[Chart]:
+            found = chart.read(reply.answer)
+            check_nothing(found, reply.answer, reply.finish.reason)
+            return found
+
+        reply, found = asker.readable(asked, chart.schema(), read, self.output.note)
+        return reply, Reading((), complete=False) if found is None else found
 
     def _result(
         self, asker: Asker, reply: Reply, reading: Reading[Chart], picture: LoadedPicture, name: str
@@ -206,9 +203,7 @@ class ChartRun:
         if self.format == "csv" and self.question is None and self._placed:
             several = self._several or len(self._placed) > 1
             self._print(to_csv(self._placed, several=several))
-        if self.common.dry_run:
-            self.output.text("\n".join(self._texts))
-        elif self.common.output is not None and self._texts:
+        if self.common.output is not None and self._texts:
             write_whole(self.common.output, "\n".join(self._texts) + "\n")
             self.output.note(f"Written to {self.common.output}.")
         if self.common.thinking_file is not None and self._thoughts:

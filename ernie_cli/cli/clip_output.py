@@ -15,7 +15,7 @@ from ernie_cli.cli.segment_files import VideoFormat
 from ernie_cli.cli.shots import clip_info, cut_rows, segment_rows, write_sample
 
 if TYPE_CHECKING:
-    from ernie_cli.cli.finding import Asker
+    from ernie_cli.cli.finding import ClipAsker
     from ernie_cli.media.clips import Clip, Sample
     from ernie_cli.tasks.results import CutsResult, Printed, SegmentInfo, VideoResult
     from ernie_cli.tasks.search import Search
@@ -45,23 +45,30 @@ class Wanted:
 
 @dataclass
 class ClipOutput:
-    """Gives back what was found in one clip after the other. With --output, `write` does so at the end."""
+    """Gives back what was found in one clip after the other; what goes into a file, `write` does at the end."""
 
     wanted: Wanted
     common: Common
     output: Output
+    several: bool = False  # whether answers and rows have to say which clip they are about
     _texts: list[str] = field(default_factory=list)
+    _thoughts: list[str] = field(default_factory=list)
     _begun: bool = False
+    _headed: bool = False  # whether the names of the columns were printed
 
     @property
     def live(self) -> bool:
         """Whether an answer is shown as it comes."""
-        return self.wanted.format is VideoFormat.text and self.common.output is None
+        return self.wanted.format is VideoFormat.text and self.common.output is None and not self.several
 
-    def notes(self, notes: Sequence[str]) -> None:
+    def named(self, clip: Clip, text: str) -> str:
+        """A text that says which of several clips it is about."""
+        return f"{clip.name}: {text}" if self.several else text
+
+    def notes(self, clip: Clip, notes: Sequence[str]) -> None:
         """What the user should know, a line each."""
         for note in notes:
-            self.output.note(note)
+            self.output.note(note if clip.name in note else self.named(clip, note))
 
     def looked(self, clip: Clip, frames: int, more: str) -> None:
         """For those who want to know: how it was looked at."""
@@ -99,15 +106,16 @@ class ClipOutput:
             write_sample(clip, sample, self.wanted.frames, self.wanted.sheet, self.output)
 
     def thought(self, thinking: str) -> None:
-        """The thought, if it was to go to a file."""
-        if self.common.thinking_file is not None:
-            write_whole(self.common.thinking_file, f"{thinking}\n")
+        """The thought about one clip, for --thinking-file."""
+        self._thoughts.append(thinking)
 
     def write(self) -> None:
-        """The file of --output, whole, also if nothing was found."""
+        """The file of --output, whole, also if nothing was found; and that of --thinking-file."""
         if self.common.output is not None and self._begun:
             write_whole(self.common.output, "".join(self._texts))
             self.output.note(f"Written to {self.common.output}.")
+        if self.common.thinking_file is not None and self._thoughts:
+            write_whole(self.common.thinking_file, "\n\n".join(filter(None, self._thoughts)) + "\n")
 
     def _formatted(self, clip: Clip, found: Sequence[SegmentInfo]) -> None:
         text = files.render(self.wanted.format, clip, found, self.output, first=not self._begun)
@@ -121,10 +129,13 @@ class ClipOutput:
         """A line for each segment, or for each cut; in a file as on a pipe, but for the header."""
         self._begun = True
         columns, rows = segment_rows(result.segments) if result.command == "video" else cut_rows(result)
+        if self.several:
+            columns, rows = ("clip", *columns), [(result.input.path, *row) for row in rows]
         if self.common.output is not None:
             self._texts += ["\t".join(row) + "\n" for row in rows]
         elif rows:
-            self.output.table(columns, rows)
+            self.output.table([""] * len(columns) if self._headed else columns, rows)
+            self._headed = True
 
 
 # ------------------------------------------------------------------------------------------------ results
@@ -145,7 +156,7 @@ def answer_result(clip: Clip, question: str, reply: Reply) -> VideoResult:
     )
 
 
-def search_result(clip: Clip, asker: Asker, search: Search, *, stopped: bool) -> VideoResult:
+def search_result(clip: Clip, asker: ClipAsker, search: Search, *, stopped: bool) -> VideoResult:
     """What a search found, all of it or until it was stopped."""
     from ernie_cli.tasks.results import VideoResult, envelope_of, segment_info
 

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from ernie_cli.cli.asking import preview
 from ernie_cli.cli.clip_output import ClipOutput, Wanted, answer_result, search_result
-from ernie_cli.cli.finding import Asker, checked_rules, frame_count
+from ernie_cli.cli.finding import ClipAsker, checked_rules, frame_count
 from ernie_cli.cli.options import Common
 from ernie_cli.cli.output import Output
-from ernie_cli.cli.segment_files import OF_ONE_CLIP
+from ernie_cli.cli.segment_files import OF_ONE_CLIP, VideoFormat
 from ernie_cli.cli.shots import cuts_result, short_name, watched_cuts
 from ernie_cli.cli.tally import Tally
 from ernie_cli.errors import EXIT_CUT_OFF, AnswerError, UsageError
@@ -46,6 +47,7 @@ class ClipRun:
             raise UsageError(
                 f"{what} is for one clip, and here are {len(groups)}.", "Run the command for each of them."
             )
+        self.out.several = len(groups) > 1
         tally = Tally(self.output, len(groups))
         try:
             for group in groups:
@@ -68,16 +70,19 @@ class ClipRun:
         if self._engine is None:
             self._engine = pick_engine(self.common, self.output)
         rules = checked_rules(frame_rules(self._engine, self.common), self.wanted.fps, self.wanted.max_frames)
-        asker = Asker(clip, self._engine, options_of(self.common), rules, self.output)
+        asker = ClipAsker(clip, self._engine, options_of(self.common), rules, self.output)
         if self.common.dry_run:
             return self._preview(clip, asker)
         return self._search(clip, asker) if self.wanted.events else self._ask(clip, asker)
 
     def _without_model(self, clip: Clip) -> tuple[bool, int]:
         """Cuts, or just the frames that a model would see."""
+        if self.common.dry_run:
+            self.output.note(f"{clip.name}: nothing would be sent; this needs no model.")
+            return True, 1
         if self.wanted.cuts:
             result = cuts_result(clip, self.output)
-            self.out.notes(clip.notes)
+            self.out.notes(clip, clip.notes)
             self.out.segments(clip, result)
             return True, len(result.cuts)
         from ernie_cli.cli.engine import frame_rules
@@ -86,31 +91,31 @@ class ClipRun:
 
         rules = checked_rules(frame_rules(None, self.common), self.wanted.fps, self.wanted.max_frames)
         sample = read_sample(clip, clip.span, Sampling(rules.fps, rules.least, rules.most), fit=rules.fit)
-        self.out.notes(clip.notes)
+        self.out.notes(clip, clip.notes)
         self.out.sample(clip, sample)
         return True, len(sample.frames)
 
-    def _ask(self, clip: Clip, asker: Asker) -> tuple[bool, int]:
+    def _ask(self, clip: Clip, asker: ClipAsker) -> tuple[bool, int]:
         question = self.wanted.question or ""
         window = (clip.span.start_s, clip.span.end_s)
         sample = asker.sample(window, frame_count(window, asker.rules))
-        self.out.notes(clip.notes)
+        self.out.notes(clip, clip.notes)
         self.out.looked(clip, asker.frames_read, f"at most {sample.spacing_s:.3f} s between two")
         events = asker.engine.stream(asker.messages(sample, question), asker.options)
         reply = self.output.play(events, show_answer=self.out.live)
         if not self.out.live:
-            as_json = self.wanted.format.value == "json"
-            self.out.print(answer_result(clip, question, reply) if as_json else reply.answer)
+            as_json = self.wanted.format is VideoFormat.json
+            self.out.print(answer_result(clip, question, reply) if as_json else self.out.named(clip, reply.answer))
         self.out.sample(clip, sample)
         self.out.thought(reply.thinking)
         if reply.finish.reason == "length":
-            self.output.note("The answer was cut off; --max-tokens allows more.")
+            self.out.notes(clip, ["The answer was cut off; --max-tokens allows more."])
             return False, 1
         if not reply.answer:
             raise AnswerError("The model gave no answer.", "Ask again, or with another --seed or --temperature.")
         return True, 1
 
-    def _search(self, clip: Clip, asker: Asker) -> tuple[bool, int]:
+    def _search(self, clip: Clip, asker: ClipAsker) -> tuple[bool, int]:
         """What was found before an interruption is given back as well."""
         sparse = asker.rules.fps <= SPARSE_FPS and len(clip.times) <= MOST_FOR_CUTS
         search = asker.search(
@@ -123,14 +128,14 @@ class ClipRun:
                 search.run()
         except KeyboardInterrupt:
             stopped = True
-        self.out.notes([*clip.notes, *asker.notes])
+        self.out.notes(clip, [*clip.notes, *asker.notes])
         self.out.looked(clip, asker.frames_read, f"{search.looks} looks")
         if not stopped:
             asker.check(search)
         result = search_result(clip, asker, search, stopped=stopped)
         if stopped:
             self.output.note(f"Interrupted after {_progress(clip, asker, search)}.")
-        elif not result.segments:
+        elif result.complete and not result.segments:
             self.output.note(f"{clip.name}: nothing was found.")
         self.out.segments(clip, result)
         self.out.thought(result.thinking)
@@ -138,7 +143,7 @@ class ClipRun:
             raise typer.Exit(EXIT_CUT_OFF)
         return result.complete, len(result.segments)
 
-    def _preview(self, clip: Clip, asker: Asker) -> tuple[bool, int]:
+    def _preview(self, clip: Clip, asker: ClipAsker) -> tuple[bool, int]:
         """What would be sent first."""
         from ernie_cli.tasks import video as task
         from ernie_cli.tasks.search import windows
@@ -149,11 +154,12 @@ class ClipRun:
         sample = asker.sample(window, frame_count(window, asker.rules))
         self.out.looked(clip, asker.frames_read, f"at most {sample.spacing_s:.3f} s between two")
         text = task.request(events[0]) if events else self.wanted.question or ""
-        self.out.print(asker.engine.describe(asker.messages(sample, text), asker.options))
+        as_json = self.wanted.format is VideoFormat.json
+        preview("video", asker.engine, asker.messages(sample, text), asker.options, self.output, as_json=as_json)
         return True, 1
 
 
-def _progress(clip: Clip, asker: Asker, search: Search) -> str:
+def _progress(clip: Clip, asker: ClipAsker, search: Search) -> str:
     """How far a search is: `clip.mp4: window 3 of 12, 540 frames read, 2 found`."""
     windows, looks = len(search.windows), len(search.windows) * len(search.events)
     at = f"window {min(search.windows_done + 1, windows)} of {windows}"

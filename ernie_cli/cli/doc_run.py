@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ernie_cli.cli.asking import Asker, opened
+from ernie_cli.cli.asking import Asker, opened, preview
 from ernie_cli.cli.files import check_writable, write_whole
 from ernie_cli.cli.options import Common
 from ernie_cli.cli.output import Output
 from ernie_cli.cli.page_files import PageFolder, as_markdown, file_mark, fingerprint, folder_name, mark
 from ernie_cli.cli.tally import Tally
-from ernie_cli.errors import AnswerError, InputError, UsageError
+from ernie_cli.errors import AnswerError, ErnieError, InputError, UsageError
 from ernie_cli.tasks.pages import Sheet
 from ernie_cli.tasks.results import PageInfo
 from ernie_cli.tasks.sourced import with_sources
@@ -118,13 +118,14 @@ class DocRun:
         picture = document.page(document.numbers[0])
         wanted = pages.request(self.wanted.question, self.wanted.schema)
         asked = pages.about_pages([self.sheet(picture)], wanted)
-        self._texts.append(self._asker.engine.describe(asked, self._asker.options))
+        asker = self._asker
+        preview("doc", asker.engine, asked, asker.options, self.output, as_json=self.common.as_json)
 
     # ------------------------------------------------------------------------------------------- page by page
 
     def _all_pages(self, source: Source, document: Document) -> None:
         folder = self._folder(source) if self.wanted.folder is not None else None
-        self._tally.inputs += len(document.numbers) - 1
+        self._tally.has(len(document.numbers))
         done: list[PageInfo] = []
         if self._several and folder is None:
             self._begin(document)
@@ -165,11 +166,11 @@ class DocRun:
     def _page(self, document: Document, number: int | None, name: str) -> PageInfo:
         """A page as it was read, or with the error that kept it from being so."""
         page = _unread(number)
-        with self._tally.one(name):
+        with self._tally.one(name, part=True):
             try:
                 page, sheet = self._seen(document, number)
                 return self._data(page, sheet) if self.wanted.schema is not None else self._markdown(page, sheet)
-            except (InputError, AnswerError) as error:
+            except ErnieError as error:
                 page = page.model_copy(update={"error": error.message, "complete": False})
                 raise
         return page
@@ -252,12 +253,12 @@ class DocRun:
 
     def pages(self, document: Document, bar: Pages) -> Iterator[tuple[PageInfo, Sheet | None]]:
         """The pages as they are sent; what is wrong with one that cannot be is told, and stands in its `error`."""
-        self._tally.inputs += len(document.numbers) - 1
+        self._tally.has(len(document.numbers))
         for number in document.numbers:
             name = self.name_of(document, number)
             bar.begin(name)
             page, sheet = _unread(number), None
-            with self._tally.one(name):
+            with self._tally.one(name, part=True):
                 try:
                     page, sheet = self._seen(document, number)
                 except InputError as error:
@@ -286,7 +287,7 @@ class DocRun:
             if page.data is not None:
                 self.give(json.dumps(page.data, ensure_ascii=False))
             return
-        if self._rendered and self._tally.inputs > 1:
+        if self._rendered and self._tally.parts > 1:
             self.output.note(self.name_of(document, page.page))  # rendered Markdown shows no marks
         marked = page.page is not None or page.error is not None
         self.give(as_markdown(page, marked=marked) + ("\n" if marked or self._several else ""), markdown=True)
@@ -337,9 +338,7 @@ class DocRun:
 
     def _end(self) -> None:
         """The files; what was finished before an interruption is in them."""
-        if self.common.dry_run:
-            self.output.text("\n".join(self._texts))
-        elif self.wanted.output is not None and self._texts:
+        if self.wanted.output is not None and self._texts:
             write_whole(self.wanted.output, "\n".join(self._texts).rstrip("\n") + "\n")
             self.output.note(f"Written to {self.wanted.output}.")
         if self.common.thinking_file is not None and self._thoughts:

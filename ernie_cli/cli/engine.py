@@ -68,12 +68,10 @@ class FrameRules:
 def frame_rules(engine: Engine | None, common: Common) -> FrameRules:
     """The rules of the engine's checkpoint; Baidu's where it has none of its own, or there is no engine."""
     from ernie_cli.engines.local import LocalEngine
-    from ernie_cli.runtime.vision import FRAME_BUDGET, PixelBudget, fit
+    from ernie_cli.runtime.vision import FRAME_BUDGET, fit
 
     checkpoint = engine.checkpoint if isinstance(engine, LocalEngine) else None
-    budget, cap = checkpoint.budgets[1] if checkpoint else FRAME_BUDGET, common.max_pixels
-    if cap is not None:
-        budget = PixelBudget(min(budget.least, cap), min(budget.most, cap))
+    budget = (checkpoint.budgets[1] if checkpoint else FRAME_BUDGET).capped(common.max_pixels)
 
     def fitted(height: int, width: int) -> tuple[int, int]:
         return fit(height, width, budget)
@@ -138,7 +136,4 @@ def page_limits(engine: Engine, common: Common) -> Limits:
 
 
 def _picture_budget(engine: LocalEngine, common: Common) -> PixelBudget:
-    from ernie_cli.runtime.vision import PixelBudget
-
-    budget, cap = engine.checkpoint.budgets[0], common.max_pixels
-    return budget if cap is None else PixelBudget(min(budget.least, cap), min(budget.most, cap))
+    return engine.checkpoint.budgets[0].capped(common.max_pixels)

@@ -7,16 +7,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ernie_cli.cli.gathered import Gathered
-from ernie_cli.cli.output import Output, Reply, Style
+from ernie_cli.cli.asking import Asker
 from ernie_cli.errors import AnswerError, UsageError
 from ernie_cli.tasks import video as task
-from ernie_cli.tasks.reading import Reading
+from ernie_cli.tasks.reading import AGAIN_HINT, Reading, check_nothing
 from ernie_cli.tasks.search import Plan, Search, Seen, Window
-from ernie_cli.tasks.structured import repair
 
 if TYPE_CHECKING:
     from ernie_cli.cli.engine import FrameRules
+    from ernie_cli.cli.output import Output, Reply
     from ernie_cli.engines import Options
     from ernie_cli.engines.local import LocalEngine
     from ernie_cli.media.clips import Clip, Sample
@@ -25,12 +24,12 @@ if TYPE_CHECKING:
 MOST_FPS = 240.0
 
 
-class Asker:
+class ClipAsker(Asker):
     """Shows parts of a clip to an engine, as its model was trained to see them."""
 
     def __init__(self, clip: Clip, engine: LocalEngine, options: Options, rules: FrameRules, output: Output) -> None:
-        self.clip, self.engine, self.options, self.rules, self.output = clip, engine, options, rules, output
-        self.gathered = Gathered()
+        super().__init__(engine, options, output)
+        self.clip, self.rules = clip, rules
         self.notes: list[str] = []
         self.frames_read = 0
         self.coarsest_s: float | None = None
@@ -74,40 +73,31 @@ class Asker:
 
     def _look(self, event: str, window: Window, count: int) -> Seen:
         sample = self.sample(window, count, self._cuts)
-        asked = self.messages(sample, task.request(event))
-        options = replace(self.options, schema=task.schema(sample.times))
-        reply = self._play(asked, options)
         times, spacing = tuple(sample.times), sample.spacing_s
         self.coarsest_s = max(self.coarsest_s or 0.0, spacing)
+
+        def read(reply: Reply) -> Reading[task.Segment]:
+            start, end = window
+            found = task.read(reply.answer, end, label=event, start_s=start, frames=times)
+            check_nothing(found, reply.answer, reply.finish.reason)
+            return found
+
         try:
-            found = self._read(reply, event, window, times)
+            reply, found = self.readable(self.messages(sample, task.request(event)), task.schema(times), read)
         except AnswerError as error:
-            if reply.finish.reason == "length":
-                self._note(f"The answer about {_shown(window)} was cut off; --max-tokens allows more.")
-                return Seen((), times, spacing, complete=False)
-            reply = self._play(repair(asked, reply.answer, error), options)
-            try:
-                found = self._read(reply, event, window, times)
-            except AnswerError as again:
-                self._unreadable.append(again)
-                self._note(f"The answer about {_shown(window)} could not be read. {again.message}")
-                return Seen((), times, spacing, complete=False)
+            self._unreadable.append(error)
+            self._note(f"The answer about {_shown(window)} could not be read. {error.message}")
+            return Seen((), times, spacing, complete=False)
+        if reply.finish.reason == "length":
+            self._note(f"The answer about {_shown(window)} was cut off; --max-tokens allows more.")
+        elif found is not None and not found.complete:
+            self._note(f"The answer about {_shown(window)} was cut off. {AGAIN_HINT}")
+        if found is None:
+            return Seen((), times, spacing, complete=False)
         for note in found.notes:
             self._note(f"About {_shown(window)}: {note}")
         spans = tuple((one.start_s, one.end_s) for one in found.items)
         return Seen(spans, times, spacing, found.complete and reply.finish.reason != "length")
-
-    def _read(self, reply: Reply, event: str, window: Window, times: Sequence[float]) -> Reading[task.Segment]:
-        start, end = window
-        return task.read(reply.answer, end, label=event, start_s=start, frames=times)
-
-    def _play(self, asked: Sequence[Message], options: Options) -> Reply:
-        """An answer that nobody sees as it comes: the progress line has the screen."""
-        style = self.output.style
-        silent = Output(Style("always" if style.show_thinking == "always" else "never", style.verbose, quiet=True))
-        reply = silent.play(self.engine.stream(asked, options), show_answer=False)
-        self.gathered.add(reply)
-        return reply
 
     def _note(self, text: str) -> None:
         if text not in self.notes:

@@ -118,10 +118,6 @@ def _asked(inputs: list[str], label: list[str] | None) -> tuple[list[str], str, 
     if query is None:
         # An empty last argument is no file either.
         raise UsageError(f"There is nothing to find: the last argument is the input {inputs[-1]!r:.80}.", HINT)
-    try:
-        query.encode()
-    except UnicodeEncodeError as broken:
-        raise UsageError("The query is not UTF-8 text.", "Check the encoding of the terminal or script.") from broken
     terms = labels_of(query)
     if not terms:
         raise UsageError("There is nothing to find in a query of commas.", HINT)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from ernie_cli.cli.asking import opened
+from ernie_cli.cli.asking import opened, preview
 from ernie_cli.cli.box_files import BoxFiles
 from ernie_cli.cli.files import write_whole
 from ernie_cli.cli.looks import Looker, Sight
@@ -86,27 +86,19 @@ class GroundRun:
 
     def _source(self, source: Source, limits: Limits, most: int, looker: Looker, files: BoxFiles, tally: Tally) -> None:
         with opened(source, limits, self.wanted.password, self.output) as document:
-            tally.inputs += len(document.numbers) - 1
+            tally.has(len(document.numbers))
             files.several = files.several or len(document.numbers) > 1
             for number in document.numbers:
                 name = document.name if number is None else f"{document.name}#{number}"
-                with tally.one(name):
+                with tally.one(name, part=True):
                     picture = document.page(number)
                     for note in picture.notes:
                         self.output.note(note)
                     if self.common.dry_run:
-                        self._preview(picture, looker)
+                        asked, as_json = looker.messages(picture.image), self.wanted.format.value in ("json", "jsonl")
+                        preview("ground", looker.engine, asked, looker.options, self.output, as_json=as_json)
                     else:
                         self._picture(picture, name, looker, most, files, tally)
-
-    def _preview(self, picture: LoadedPicture, looker: Looker) -> None:
-        from ernie_cli.tasks.results import Preview
-
-        prompt = looker.engine.describe(looker.messages(picture.image), looker.options)  # type: ignore[attr-defined]
-        if self.wanted.format.value in ("json", "jsonl"):
-            self.output.result(Preview(command="ground", model=looker.engine.model, prompt=prompt))
-        else:
-            self.output.text(prompt)
 
     def _picture(
         self, picture: LoadedPicture, name: str, looker: Looker, most: int, files: BoxFiles, tally: Tally

@@ -12,8 +12,7 @@ from ernie_cli.errors import AnswerError
 from ernie_cli.tasks import ground as task
 from ernie_cli.tasks import tiles as tiling
 from ernie_cli.tasks.ground import Box, Point
-from ernie_cli.tasks.json_text import find_json
-from ernie_cli.tasks.reading import AGAIN_HINT, Reading
+from ernie_cli.tasks.reading import Reading, check_nothing
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -136,11 +135,7 @@ class Looker:
         read = task.read_points if self.points else task.read
         scale = size if self.scale is None else self.scale
         reading = read(reply.answer, size, label=self.query, labels=self.labels, scale=scale)
-        if reading.nothing:
-            reason = reply.finish.reason
-            # What was ended from outside may only not have come to the things; JSON that is whole is believed.
-            if reason == "length" or (reason == "loop" and find_json(reply.answer) is None):
-                raise AnswerError("The answer was cut off before it named anything.", AGAIN_HINT)
+        check_nothing(reading, reply.answer, reply.finish.reason)
         return reading
 
     def _scale(self, image: Image) -> Scale:

@@ -45,8 +45,12 @@ def models(context: typer.Context, format: FormatOption = Format.text, json: Jso
 
     [bold]ernie models verify ERNIE-4.5-VL-28B-A3B-Thinking[/bold]
     """
-    if context.invoked_subcommand is None:
+    inner = context.invoked_subcommand
+    if inner is None:
         list_(format, json)
+    elif json or format is Format.json:  # said before the command, it is meant for it
+        settings = dict(context.default_map or {})
+        context.default_map = {**settings, inner: {**settings.get(inner, {}), "json": True}}
 
 
 def list_(format: FormatOption = Format.text, json: JsonOption = False) -> None:
@@ -183,8 +187,9 @@ class Quantized(str, Enum):
 def quantize(
     name: NameArgument,
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A new folder for the result.")],
-    precision: Annotated[
-        Quantized, typer.Option(help="int8: half the size; nf4: a third, for 24 GB cards.")
+    # Not by the name of the shared option: a setting for answers says nothing about files to write.
+    to: Annotated[
+        Quantized, typer.Option("--precision", help="int8: half the size; nf4: a third, for 24 GB cards.")
     ] = Quantized.int8,
     format: FormatOption = Format.text,
     json: JsonOption = False,
@@ -205,9 +210,9 @@ def quantize(
     shards = sorted(source.folder.glob("*.safetensors"))
     read = sum(shard.stat().st_size for shard in shards)
     with output.progress(len(shards), read) as bar:
-        written = quantize_checkpoint(source, folder, precision.value, bar)
+        written = quantize_checkpoint(source, folder, to.value, bar)
     if json or format is Format.json:
-        told = {"name": source.name, "precision": precision.value, "path": str(folder)}
+        told = {"name": source.name, "precision": to.value, "path": str(folder)}
         output.result(QuantizeResult(**told, bytes=written, source_bytes=read))  # type: ignore[arg-type]
     else:
         output.note(f"{folder}: {size_text(written)}, {written / read:.2f} of {source.name}.")

@@ -142,15 +142,21 @@ class Output:
     # A question to the person, and how far something is
 
     def agrees(self, question: str, *, otherwise: bool | None) -> bool | None:
-        """A yes or no to a question on the terminal, `otherwise` for a bare return; None if nobody can be asked."""
+        """A yes or no to a question on the terminal, `otherwise` for a bare return; None if nobody can be asked.
+
+        The end of what is typed (Ctrl-D) is a no.
+        """
         if not (self._stderr_is_terminal and sys.stdin.isatty()):
             return None
         choices = {True: "[Y/n]", False: "[y/N]", None: "[y/n]"}[otherwise]
         while True:
             print(f"{question} {choices} ", end="", file=sys.stderr, flush=True)
             said = sys.stdin.readline()
+            if not said:
+                print(file=sys.stderr)
+                return False
             answer = {"": otherwise, "y": True, "yes": True, "n": False, "no": False}.get(said.strip().lower())
-            if answer is not None or not said:
+            if answer is not None:
                 return answer
 
     @contextmanager
@@ -179,7 +185,10 @@ class Output:
             return None
         from getpass import getpass
 
-        return getpass(f"{question} ", stream=sys.stderr) or None
+        try:
+            return getpass(f"{question} ", stream=sys.stderr) or None
+        except EOFError:
+            return None
 
     @contextmanager
     def ticker(self) -> Iterator[Ticker]:

@@ -78,7 +78,8 @@ class PageFolder:
         if now <= before:
             return
         for place in self.folder.glob(f"page-*{self._suffix}"):
-            page = self.done(int(place.stem.removeprefix("page-")))
+            number = place.stem.removeprefix("page-")
+            page = self.done(int(number)) if number.isdecimal() else None
             if page is not None and not page.complete:
                 place.unlink(missing_ok=True)
 
@@ -113,9 +114,9 @@ class PageFolder:
 
 
 def fingerprint(source: Source, limits: Limits) -> str:
-    """What tells one document from another: the SHA-256 of its bytes, but for a URL, which is fetched only once."""
+    """What tells one document from another: the SHA-256 of its bytes, or of a URL, which is fetched only once."""
     if isinstance(source.origin, str):
-        return source.name
+        return hashlib.sha256(source.origin.encode()).hexdigest()
     digest = hashlib.sha256()
     with source.open(limits) as stream:
         while chunk := stream.read(_CHUNK):

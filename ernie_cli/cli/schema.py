@@ -11,7 +11,7 @@ from ernie_cli.cli.output import Output
 
 
 class Name(str, Enum):
-    """The commands whose JSON has a schema to print; `models` is for the list."""
+    """The commands whose JSON has a schema to print; `models` is for the list, `dry-run` for what any sends."""
 
     ask = "ask"
     chart = "chart"
@@ -24,6 +24,7 @@ class Name(str, Enum):
     doctor = "doctor"
     video = "video"
     cuts = "cuts"
+    dry_run = "dry-run"
 
 
 def schema(name: Annotated[Name, typer.Argument(help="The command whose JSON is meant.")]) -> None:
@@ -47,5 +48,6 @@ def schema(name: Annotated[Name, typer.Argument(help="The command whose JSON is 
         Name.doctor: results.DoctorResult,
         Name.video: results.VideoResult,
         Name.cuts: results.CutsResult,
+        Name.dry_run: results.Preview,
     }
     Output().text(json.dumps(shapes[name].model_json_schema(), indent=2))

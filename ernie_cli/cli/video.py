@@ -74,7 +74,7 @@ def video(
     """
     from ernie_cli.cli.clip_output import Wanted
     from ernie_cli.cli.clip_run import ClipRun
-    from ernie_cli.cli.files import check_writable
+    from ernie_cli.cli.files import check_folder, check_writable
     from ernie_cli.cli.output import Output, Style
 
     output = Output(Style(common.show_thinking.value, common.verbose, common.quiet))
@@ -82,6 +82,7 @@ def video(
     wanted = Wanted(list(find or []), cuts, None, resolution, format, cut, exact, sheet, frames, fps, max_frames)
     names = _names(inputs, wanted)
     check_writable(common.output, common.thinking_file, sheet)
+    check_folder(cut, frames)
     ClipRun(wanted, common, output).over(names, fail_empty=fail_empty)
 
 

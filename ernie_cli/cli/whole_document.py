@@ -38,6 +38,7 @@ class WholeDocument:
         most = run.common.max_tokens or MOST_FOR_ANSWER
         self._for_pages = self._room.tokens - AROUND - min(most, self._room.tokens // 4)
         self._infos: list[PageInfo] = []
+        self._cut: list[str] = []  # parts whose answers were cut off
 
     def answer(self, document: Document) -> None:
         """The answer about a document, and where it goes."""
@@ -50,9 +51,9 @@ class WholeDocument:
         if asked is None:  # each page has told why
             return
         reply, data, parts = asked
-        cut = reply.finish.reason == "length"
-        if cut:
-            run.tally.cut_off(f"{document.name}: the answer was cut off.")
+        if self._cut:
+            which = "" if parts == 1 else f" about {', '.join(self._cut)}"
+            run.tally.cut_off(f"{document.name}: the answer{which} was cut off.")
         elif not reply.answer:
             raise AnswerError("The model gave no answer.", "Ask again, or with another --seed or --temperature.")
         run.tally.found += bool(reply.answer)
@@ -78,21 +79,25 @@ class WholeDocument:
         with self._run.output.pages(len(document.numbers)) as bar:
             for sheets, last in task.packed(self._sheets(document, bar), self._for_pages):
                 if last and not answers:
-                    return *self._ask(task.about_pages(sheets, wanted)), 1
+                    return *self._ask(task.about_pages(sheets, wanted), "all pages"), 1
                 if not answers:
                     with bar.aside():
                         told = f"Only {len(sheets)} pages fit into one conversation: they are read in parts."
                         self._run.output.note(f"{document.name}: {told}")
-                reply, _ = self._ask(task.about_pages(sheets, wanted))
+                reply, _ = self._ask(task.about_pages(sheets, wanted), _name(sheets))
                 answers.append((_name(sheets), reply.answer))
         if not answers:
             return None
-        return *self._ask(task.combining(self._wanted.question, self._short(answers), self._schema)), len(answers)
+        combining = task.combining(self._wanted.question, self._short(answers), self._schema)
+        return *self._ask(combining, "all of them"), len(answers)
 
-    def _ask(self, messages: Sequence[Message]) -> tuple[Reply, Any]:
+    def _ask(self, messages: Sequence[Message], pages: str) -> tuple[Reply, Any]:
+        """An answer about some pages, and its data by the schema."""
         asker = self._run.asker
         reply, data = (asker.ask(messages), None) if self._schema is None else asker.fitting(messages, self._schema)
         self._run.think(reply.thinking)
+        if reply.finish.reason == "length":
+            self._cut.append(pages)
         return reply, data
 
     def _sheets(self, document: Document, bar: Pages) -> Iterator[tuple[Sheet, int]]:

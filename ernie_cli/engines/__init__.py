@@ -42,6 +42,9 @@ class Engine(Protocol):
     def can_mask(self) -> bool:
         """Whether a schema is kept by construction."""
 
+    def describe(self, messages: Sequence[Message], options: Options) -> str:
+        """What would be sent, as text. Nothing is asked."""
+
     def max_tokens(self, options: Options) -> int:
         """How many tokens thought and answer together may have, whether or not the options say so."""
 

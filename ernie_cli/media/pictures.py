@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from ernie_cli.media.sources import Source
 
 # Named one by one, since some that Pillow knows start another program (EPS) or only point at a decoder it lacks.
-FORMATS = ["JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "PPM", "JPEG2000", "ICO", "ICNS", "PSD", "QOI"]
-FORMATS += ["DDS", "SGI", "PCX", "TGA"]
+_FORMATS = ["JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "PPM", "JPEG2000", "ICO", "ICNS", "PSD", "QOI"]
+_FORMATS += ["DDS", "SGI", "PCX", "TGA"]
 
 # Not MPO: the further pictures of a phone's JPEG are depth, gain map or preview.
 _SEVERAL = dict.fromkeys(("GIF", "WEBP", "PNG", "AVIF"), "is animated; only its first frame is used")
@@ -80,11 +80,10 @@ def read_picture(stream: BinaryIO, source: Source, limits: Limits, frame: int | 
     """Decode an opened source; with `frame`, that page of a TIFF, counted from 0. Raises `InputError`."""
     kind = Kind.UNKNOWN
     try:
-        head = _head(stream)
-        kind = sniff(head)
+        kind = sniff(_head(stream))
         _check_kind(kind, source.name)
         with _pillow_settings(limits):
-            return _decode(stream, source, _formats(head), frame)
+            return _decode(stream, source, formats_of(stream), frame)
     except InputError:
         raise
     except Exception as error:  # of at least seven kinds, on files that are broken in different ways
@@ -124,13 +123,14 @@ def _check_kind(kind: Kind, name: str) -> None:
         raise InputError(f"{name} is {kind.value}, not a picture.", _HINTS[kind])
 
 
-def _formats(head: bytes) -> list[str]:
-    if not is_heif(head):
-        return FORMATS
+def formats_of(stream: BinaryIO) -> list[str]:
+    """The formats Pillow may try on a stream, which is left at its start; HEIF, a plugin's, only where it is needed."""
+    if not is_heif(_head(stream)):
+        return _FORMATS
     import pillow_heif
 
     pillow_heif.register_heif_opener()
-    return [*FORMATS, "HEIF"]
+    return [*_FORMATS, "HEIF"]
 
 
 @contextmanager

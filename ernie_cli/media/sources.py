@@ -39,12 +39,12 @@ class Source:
     origin: Path | str | bytes = field(repr=False)
 
     def open(self, limits: Limits) -> BinaryIO:
-        """The bytes as a seekable stream, to be closed by the caller. A pipe or URL gives them once only.
+        """The bytes as a seekable stream, to be closed by the caller. A URL is fetched anew each time.
 
         Raises `InputError` if they cannot be had, or if there are none.
         """
         if isinstance(self.origin, Path):
-            return _open_file(self.origin, self.name, limits)
+            return _open_file(self.origin, self.name)
         data = fetch.fetch(self.origin, limits) if isinstance(self.origin, str) else self.origin
         if not data:
             raise _empty(self.name)
@@ -65,7 +65,7 @@ def resolve(arguments: Sequence[str], *, stdin: BinaryIO, limits: Limits | None 
         elif _split(argument)[0] == "-":
             sources.append(_from_stdin(_split(argument)[1], stdin, limits or Limits()))
         else:
-            sources.extend(_from_disk(argument))
+            sources.extend(_from_disk(argument, limits or Limits()))
     return sources
 
 
@@ -86,25 +86,27 @@ def _from_stdin(part: str, stdin: BinaryIO, limits: Limits) -> Source:
     return Source("standard input", part, _read_all(stdin, "Standard input", limits))
 
 
-def _from_disk(argument: str) -> Iterator[Source]:
+def _from_disk(argument: str, limits: Limits) -> Iterator[Source]:
     readings = [(argument, ""), _split(argument)]
     for path, part in readings:
         if _exists(path):
-            yield _from_path(path, part)
+            yield _from_path(path, part, limits)
             return
     for pattern, part in readings:
         matches = [match for match in glob.glob(pattern, recursive=True) if not os.path.isdir(match)]
         if matches:
-            yield from (_from_path(match, part) for match in sorted(matches, key=_natural))
+            yield from (_from_path(match, part, limits) for match in sorted(matches, key=_natural))
             return
     raise _missing(argument, _split(argument)[0])
 
 
-def _from_path(path: str, part: str) -> Source:
+def _from_path(path: str, part: str, limits: Limits) -> Source:
     name, status = _printable(path), os.stat(path)
     if stat.S_ISDIR(status.st_mode):
         raise InputError(f"{name} is a folder.", f"Give the files in it, for example '{os.path.join(name, '*')}'.")
-    if stat.S_ISREG(status.st_mode) and status.st_size == 0:
+    if not stat.S_ISREG(status.st_mode):  # a pipe or a device, as <(...) gives them: to be read only once
+        return Source(name, part, _read_once(path, name, limits))
+    if status.st_size == 0:
         raise _empty(name)
     return Source(name, part, Path(path))
 
@@ -124,13 +126,17 @@ def _exists(path: str) -> bool:
     return True
 
 
-def _open_file(path: Path, name: str, limits: Limits) -> BinaryIO:
+def _open_file(path: Path, name: str) -> BinaryIO:
     try:
-        stream = path.open("rb")
-        if stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
-            return stream
-        with stream:  # a pipe or a device, as <(…) gives them: no size, no way back
-            return io.BytesIO(_read_all(stream, name, limits))
+        return path.open("rb")
+    except OSError as error:
+        raise _unreadable(name, error) from error
+
+
+def _read_once(path: str, name: str, limits: Limits) -> bytes:
+    try:
+        with open(path, "rb") as stream:
+            return _read_all(stream, name, limits)
     except OSError as error:
         raise _unreadable(name, error) from error
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ernie_cli.errors import InputError
 from ernie_cli.media import rgb
-from ernie_cli.media.pictures import FORMATS, open_picture, reading
+from ernie_cli.media.pictures import formats_of, open_picture, reading
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 # What browsers show a frame for that asks for 10 ms or less (Chromium, WebKit, Gecko alike).
 HASTY_MS, USUAL_MS = 10, 100
+# A phone's photo holds depth, gain map or preview behind the photo, and a PSD its layers: none of them is a frame.
+_STILL = ("HEIF", "MPO", "PSD")
 
 
 @dataclass(frozen=True)
@@ -36,8 +38,9 @@ def read_animation(source: Source, limits: Limits) -> Stills:
     shown, times = 0.0, []
     with _opened(source, limits) as image, reading(source.name, limits):
         size, length = image.size, 0.0
-        for place in range(getattr(image, "n_frames", 1)):
-            image.seek(place)
+        for place in range(1 if image.format in _STILL else getattr(image, "n_frames", 1)):
+            if place:  # Pillow has no frame 0 of a PSD
+                image.seek(place)
             image.load()
             milliseconds = float(image.info.get("duration", 0) or 0)
             length = (milliseconds if milliseconds > HASTY_MS else USUAL_MS) / 1000
@@ -62,7 +65,7 @@ def _opened(source: Source, limits: Limits) -> Iterator[Image.Image]:
 
     with source.open(limits) as stream:
         with reading(source.name, limits):
-            image = Image.open(stream, formats=FORMATS)
+            image = Image.open(stream, formats=formats_of(stream))
         with image:
             yield image
 

@@ -25,7 +25,7 @@ from ernie_cli.runtime.prompt import (
 )
 from ernie_cli.runtime.template import render_template
 from ernie_cli.runtime.tokenizer import Literal, Markup
-from ernie_cli.runtime.vision import Patches, PixelBudget, patchify_picture, patchify_video
+from ernie_cli.runtime.vision import Patches, patchify_picture, patchify_video
 
 VISION_EDGES = (IMAGE_START, IMAGE_END, VIDEO_START, VIDEO_END)
 
@@ -65,7 +65,7 @@ def prepare(
     The prompt is written by the checkpoint's own chat template, where it has one.
     """
     tokenizer = checkpoint.tokenizer
-    budgets = [_capped(budget, max_pixels) for budget in checkpoint.budgets]
+    budgets = [budget.capped(max_pixels) for budget in checkpoint.budgets]
     patch_id = tokenizer.id(IMAGE_PATCH)
     ids: list[int] = []
     spans: list[int | tuple[int, int, int]] = []
@@ -106,12 +106,6 @@ def prepare(
     return ModelInputs(
         array, where, is_patch, is_patch | np.isin(array, edges), tuple(media), following, opens_thought(prompt)
     )
-
-
-def _capped(budget: PixelBudget, most: int | None) -> PixelBudget:
-    if most is None:
-        return budget
-    return PixelBudget(min(budget.least, most), min(budget.most, most))
 
 
 def outline(inputs: ModelInputs, checkpoint: Checkpoint) -> str:

@@ -50,6 +50,10 @@ class PixelBudget:
     least: int
     most: int
 
+    def capped(self, most: int | None) -> PixelBudget:
+        """This budget with no more than `most` pixels, and no larger least; None is no cap."""
+        return self if most is None else PixelBudget(min(self.least, most), min(self.most, most))
+
 
 PICTURE_BUDGET = PixelBudget(3_136, 4_842_768)
 FRAME_BUDGET = PixelBudget(234_416, 937_664)

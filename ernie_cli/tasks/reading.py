@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from ernie_cli.errors import AnswerError
+from ernie_cli.messages import FinishReason
 from ernie_cli.tasks.json_text import find_json, is_cut
 
 T = TypeVar("T")
@@ -38,6 +39,16 @@ class Reading(Generic[T]):
     def nothing(self) -> bool:
         """Whether the model says that there is nothing."""
         return self.complete and not self.items
+
+
+def check_nothing(reading: Reading[Any], answer: str, reason: FinishReason) -> None:
+    """Raises `AnswerError` where the "nothing" of an answer that ended so cannot be believed.
+
+    What was ended from outside may only not have come to the things: tokens that run short make a grammar close the
+    list. Only in a loop is JSON that is whole believed.
+    """
+    if reading.nothing and (reason == "length" or (reason == "loop" and find_json(answer) is None)):
+        raise AnswerError("The answer was cut off before it named anything.", AGAIN_HINT)
 
 
 @dataclass(frozen=True)

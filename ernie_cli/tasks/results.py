@@ -69,22 +69,11 @@ class AskResult(Envelope):
     data: Any = Field(default=None, description="With --schema: the answer as JSON that fits it.")
 
 
-class AskPreview(Result):
-    """`ernie ask --dry-run --format json`: what would be sent."""
+class Preview(Printed):
+    """`--dry-run --format json` of every command that asks the model: what would be sent."""
 
-    version: Literal[1] = 1
-    command: Literal["ask"] = "ask"
     model: str
-    prompt: str
-
-
-class Preview(Result):
-    """What `--dry-run --format json` prints: what would be sent."""
-
-    version: Literal[1] = 1
-    command: str
-    model: str
-    prompt: str
+    prompt: str = Field(description="With each picture's tokens counted instead of written out.")
 
 
 class PictureInfo(InputInfo):

@@ -137,17 +137,8 @@ def test_the_unexpected_is_told_without_a_traceback(ernie: Ernie, fake: FakeEngi
     assert "ERNIE_DEBUG=1" in result.stderr
 
 
-def test_a_dry_run_sends_nothing(ernie: Ernie, fake: FakeEngine) -> None:
-    assert ernie("ask", "q", "--dry-run").stdout == "what would be sent\n"
-    assert fake.asked == []
-
-
 def test_a_long_question_in_any_script_is_no_file_name(ernie: Ernie, fake: FakeEngine) -> None:
     assert ernie("ask", "图片里有什么" * 40).stdout == "red\n"
-
-
-def test_a_dry_run_can_be_json(ernie: Ernie, fake: FakeEngine) -> None:
-    assert json.loads(ernie("ask", "q", "--dry-run", "--json").stdout)["prompt"] == "what would be sent"
 
 
 @pytest.mark.parametrize(
@@ -167,6 +158,24 @@ def test_a_picture_without_a_question_is_a_usage_error(
     result = ernie("ask", *[picture] * count)
     assert result.exit_code == 2
     assert "no question" in result.stderr
+
+
+@pytest.mark.parametrize("mistyped", ["b.pgn", "*.jpg", "./b", "PICTURE#3-5"])
+def test_a_mistyped_input_is_no_question(ernie: Ernie, fake: FakeEngine, picture: Path, mistyped: str) -> None:
+    result = ernie("ask", picture, mistyped.replace("PICTURE", str(picture)))
+    assert (result.exit_code, fake.asked) == (2, [])
+    assert "no question" in result.stderr
+
+
+@pytest.mark.parametrize("question", ["Why?", "Is cat.png a cat", "What is on a.png and b.png?", "1.5 or 2?"])
+def test_words_about_files_are_a_question(ernie: Ernie, fake: FakeEngine, picture: Path, question: str) -> None:
+    assert ernie("ask", picture, question).stdout == "red\n"
+
+
+def test_a_question_in_no_encoding_is_a_usage_error(ernie: Ernie, fake: FakeEngine, picture: Path) -> None:
+    result = ernie("ask", picture, "What is \udcff?")
+    assert result.exit_code == 2
+    assert "'What is \\udcff?' is not UTF-8 text" in result.stderr
 
 
 def test_standard_input_is_told_by_its_bytes(ernie: Ernie, fake: FakeEngine, picture: Path) -> None:

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from typer.testing import Result
 
 from ernie_cli.cli.engine import Room
 from ernie_cli.engines import Options
+from ernie_cli.errors import ModelError
 from ernie_cli.messages import Answer, Finish, Picture, Text, Thinking
 from ernie_cli.tasks.fields import parse_short
 from ernie_cli.tasks.results import DocResult
@@ -207,6 +209,28 @@ def test_pages_that_do_not_fit_are_read_in_parts(
     assert "Page 1 to 2:\nfirst part\n\nPage 3:\nsecond part" in texts(fake, 2)[0]
 
 
+def test_a_part_that_was_cut_off_is_told(
+    ernie: Ernie, fake: FakeEngine, report: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = Room(4096, lambda width, height: 1200)
+    monkeypatch.setattr("ernie_cli.cli.whole_document.room_of", lambda engine, common: room)
+    fake.queue = [
+        [Answer("first pa"), Finish("length", "fake")],
+        [Answer("second"), FINISH],
+        [Answer("all of it"), FINISH],
+    ]
+    result = ernie("doc", report, "What is it?")
+    assert (result.exit_code, result.stdout) == (6, "all of it\n")
+    assert "the answer about Page 1 to 2 was cut off" in result.stderr
+
+
+def test_an_answer_of_nothing_about_a_single_document_ends_as_such(
+    ernie: Ernie, fake: FakeEngine, report: Path
+) -> None:
+    answers(fake, "")
+    assert ernie("doc", report, "What is it?").exit_code == 5
+
+
 def test_pages_that_cannot_be_sent_are_told_and_the_others_asked_about(
     ernie: Ernie, fake: FakeEngine, report: Path, tmp_path: Path
 ) -> None:
@@ -279,6 +303,39 @@ def test_pages_that_were_cut_off_are_read_again_with_more_tokens(
     assert ernie(*arguments, "60").exit_code == 0
     assert len(fake.asked) == 4
     assert "<!-- page 2 -->\n\nbb" in (tmp_path / "out" / "report" / "document.md").read_text()
+
+
+def test_a_page_for_which_memory_ran_out_is_not_done(
+    ernie: Ernie, fake: FakeEngine, report: Path, tmp_path: Path
+) -> None:
+    full = ModelError("Memory ran out.")
+    fake.queue = [[Answer("a"), FINISH], [full], [Answer("c"), FINISH], [Answer("b"), FINISH]]
+    arguments = ("doc", report, "-o", f"{tmp_path}/out/", "--resume")
+    assert ernie(*arguments).exit_code == 8
+    assert not (tmp_path / "out" / "report" / "page-0002.md").exists()
+    assert ernie(*arguments).exit_code == 0
+    assert len(fake.asked) == 4
+
+
+def test_notes_of_a_person_among_the_pages_are_left_alone(
+    ernie: Ernie, fake: FakeEngine, report: Path, tmp_path: Path
+) -> None:
+    answers(fake, *"abc")
+    arguments = ("doc", report, "-o", f"{tmp_path}/out/", "--resume")
+    ernie(*arguments)
+    (tmp_path / "out" / "report" / "page-notes.md").write_text("<!-- page 1, cut off -->")
+    assert ernie(*arguments, "--max-tokens", "4000").exit_code == 0
+
+
+def test_a_document_through_a_pipe_is_read_once(ernie: Ernie, fake: FakeEngine, report: Path, tmp_path: Path) -> None:
+    answers(fake, *"abc")
+    pipe = tmp_path / "pipe.pdf"
+    os.mkfifo(pipe)
+    writing = threading.Thread(target=lambda: pipe.write_bytes(report.read_bytes()))
+    writing.start()
+    assert ernie("doc", pipe, "-o", f"{tmp_path}/out/").exit_code == 0
+    writing.join()
+    assert len(list((tmp_path / "out" / "pipe").glob("page-*.md"))) == 3
 
 
 def test_pages_cut_off_at_the_default_are_read_again_too(

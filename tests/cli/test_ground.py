@@ -200,10 +200,12 @@ def test_a_missing_file_is_told_before_any_work(ernie: Ernie, fake: FakeEngine, 
 def test_pages_and_errors_of_the_model(ernie: Ernie, fake: FakeEngine, tmp_path: Path) -> None:
     pages = [Image.new("RGB", (40, 30), color) for color in ("red", "blue")]
     pages[0].save(tmp_path / "two.tif", save_all=True, append_images=pages[1:])
-    fake.queue = [[ModelError("It is gone.", "Fetch it.")], [Answer(f"[{CAR}]"), FINISH]]
+    gone = ModelError("It is gone.", "Fetch it.")
+    fake.queue = [[Answer(f"[{CAR}]"), FINISH], [gone], [gone]]
     result = ernie("ground", tmp_path / "two.tif", "car")
     assert result.exit_code == 8
-    assert json.loads(result.stdout)["input"]["page"] == 2
+    assert json.loads(result.stdout)["input"]["page"] == 1
+    assert ernie("ground", tmp_path / "two.tif", "car").exit_code == 4  # not once for each page
 
 
 def test_a_moment_of_a_clip(ernie: Ernie, fake: FakeEngine, tmp_path: Path) -> None:

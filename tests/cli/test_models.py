@@ -44,6 +44,10 @@ def whole(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Path, bool]]:
 # list
 
 
+def test_what_is_said_before_a_command_is_meant_for_it(ernie: Ernie, folder: Path) -> None:
+    assert json.loads(ernie("models", "--json", "list").stdout)["command"] == "models list"
+
+
 @pytest.mark.parametrize("arguments", [["models"], ["models", "list"]])
 def test_the_list_on_a_pipe_is_a_table_with_tabs(ernie: Ernie, folder: Path, arguments: list[str]) -> None:
     header, nano, tiny = (line.split("\t") for line in ernie(*arguments).stdout.splitlines())

@@ -79,6 +79,32 @@ def test_a_reader_that_has_enough_ends_it_quietly(endless: subprocess.Popen[byte
     assert endless.wait(30) == 0
 
 
+def test_a_reader_of_the_notes_that_goes_away_is_none_of_the_result(tmp_path: Path) -> None:
+    code = """
+import time
+from ernie_cli.cli import app
+from ernie_cli.cli.output import Output
+
+def ask(self, *arguments, **options):
+    output = Output()
+    for number in range(50):
+        output.note("a note")
+        output.text(str(number))
+
+import ernie_cli.cli.doctor
+ernie_cli.cli.doctor.doctor = lambda: ask(None)
+app.main()
+"""
+    command = [sys.executable, "-c", code, "doctor"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stderr.close()
+        printed = process.stdout.read()
+        assert process.wait(30) == 0
+    assert printed.split() == [str(number).encode() for number in range(50)]
+
+
 def test_ctrl_c_exits_130_and_keeps_what_was_printed(endless: subprocess.Popen[bytes]) -> None:
     endless.send_signal(signal.SIGINT)
     printed, told = endless.communicate(timeout=30)

@@ -7,7 +7,7 @@ import typer
 
 from ernie_cli.cli.output import Output
 from ernie_cli.cli.tally import Tally
-from ernie_cli.errors import AnswerError, InputError
+from ernie_cli.errors import AnswerError, InputError, ModelError
 
 
 def code_of(tally: Tally, *, fail_empty: bool = False) -> int:
@@ -47,3 +47,23 @@ def test_codes_in_order_of_weight() -> None:
     assert code_of(tally, fail_empty=True) == 6
     tally.failed += 1
     assert code_of(tally) == 8
+
+
+def test_what_is_wrong_with_the_model_or_the_command_line_before_anything_is_done_ends_it() -> None:
+    tally = Tally(Output(), 3)
+    with pytest.raises(ModelError), tally.one("a.png"):
+        raise ModelError("There is no GPU.")
+    with tally.one("a.png"):
+        tally.found += 1
+    with tally.one("b.png"):
+        raise ModelError("Memory ran out.")
+    assert (tally.failed, code_of(tally)) == (1, 8)
+
+
+def test_a_single_document_of_several_pages_fails_as_itself_and_a_page_of_it_in_a_line() -> None:
+    tally = Tally(Output(), 1)
+    tally.has(3)
+    with tally.one("a.pdf#2", part=True):
+        raise InputError("a.pdf#2 is damaged.")
+    with pytest.raises(AnswerError), tally.one("a.pdf"):
+        raise AnswerError("The model gave no answer.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 from collections.abc import Callable
 from importlib.util import find_spec
 from itertools import pairwise
@@ -16,12 +17,12 @@ from typer.testing import Result
 
 from ernie_cli.media import Limits, Source
 from ernie_cli.media.clips import open_clip
-from ernie_cli.messages import Answer, Event, Finish, Text, Thinking, Usage, Video
+from ernie_cli.messages import Answer, Event, Finish, FinishReason, Text, Thinking, Usage, Video
 from ernie_cli.tasks import video as task
 from ernie_cli.tasks.results import CutsResult, VideoResult
 
 from ..media.clip_files import barcode, number_in, write_clip
-from .conftest import FINISH, FakeEngine
+from .conftest import FINISH, FakeEngine, says
 
 Ernie = Callable[..., Result]
 
@@ -138,12 +139,37 @@ def test_nothing_found(ernie: Ernie, fake: FakeEngine, clip: Path) -> None:
 
 
 def test_an_answer_that_cannot_be_read_is_asked_for_once_more(ernie: Ernie, fake: FakeEngine, clip: Path) -> None:
+    fake.can_mask = False
     fake.queue = [[Answer("Well, it depends."), FINISH], segments(("01.00", "02.00"))]
     assert ernie("video", clip, "--find", "x").exit_code == 0
     fake.queue = [[Answer("Well, it depends."), FINISH]] * 2
     result = ernie("video", clip, "--find", "x")
     assert result.exit_code == 5
     assert "No time can be read" in result.stderr
+
+
+def test_an_engine_that_masks_is_not_asked_again(ernie: Ernie, fake: FakeEngine, clip: Path) -> None:
+    fake.queue = [[Answer("Well, it depends."), FINISH], segments(("01.00", "02.00"))]
+    assert ernie("video", clip, "--find", "x").exit_code == 5
+    assert len(fake.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason", "told"),
+    [
+        ("[]", "length", "was cut off; --max-tokens allows more."),  # the grammar closes it when tokens run short
+        ('[{"start": "00:00:01.00", "end": "00:00:02.00", "label": "x"}]', "length", "was cut off; --max-tokens"),
+        ('[{"start": "00:00:01.00", "end": "00:00:02.00", "label": "x"}, {"sta', "loop", "was cut off. Ask in other"),
+    ],
+)
+def test_what_was_cut_off_is_told_and_never_nothing(
+    ernie: Ernie, fake: FakeEngine, clip: Path, answer: str, reason: FinishReason, told: str
+) -> None:
+    says(fake, answer, reason=reason)
+    result = ernie("video", clip, "--find", "x", "--fail-empty")
+    assert result.exit_code == 6
+    assert f"The answer about 0.00 to 12.00 s {told}" in result.stderr
+    assert "nothing was found" not in result.stderr
 
 
 def test_an_answer_that_was_cut_off_exits_6(ernie: Ernie, fake: FakeEngine, clip: Path) -> None:
@@ -275,15 +301,66 @@ def test_several_clips_one_broken(ernie: Ernie, fake: FakeEngine, clip: Path, tm
     assert [row["label"] for row in rows] == ["x", "x"]
 
 
+@pytest.fixture
+def second(clip: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copy(clip, tmp_path / "second.mp4"))
+
+
+def test_several_clips_are_named(ernie: Ernie, fake: FakeEngine, clip: Path, second: Path, tmp_path: Path) -> None:
+    fake.queue = [[Answer("a"), FINISH], [Answer("b"), Finish("length", "fake")]] * 2
+    result = ernie("video", clip, second, "q")
+    assert result.stdout == f"{clip}: a\n{second}: b\n"
+    assert f"{second}: The answer was cut off" in result.stderr
+    ernie("video", clip, second, "q", "-o", tmp_path / "answers")
+    assert (tmp_path / "answers").read_text() == result.stdout
+
+    fake.queue = [segments(("04.48", "07.00")), segments(("01.00", "02.00"))] * 2
+    rows = [
+        f"{clip}\t00:00:04.480\t00:00:07.000\t0.52 s\tx",
+        f"{second}\t00:00:01.000\t00:00:02.000\t0.52 s\tx",
+    ]
+    printed = ernie("video", clip, second, "--find", "x").stdout
+    assert printed.splitlines() == ["clip\tstart\tend\tknown to\tlabel", *rows]
+    ernie("video", clip, second, "--find", "x", "-o", tmp_path / "rows")
+    assert (tmp_path / "rows").read_text().splitlines() == rows
+
+
+def test_the_thoughts_of_all_clips_are_kept(
+    ernie: Ernie, fake: FakeEngine, clip: Path, second: Path, tmp_path: Path
+) -> None:
+    fake.queue = [[Thinking(text), Answer("x"), FINISH] for text in ("One.", "Two.")]
+    ernie("video", clip, second, "q", "--thinking-file", tmp_path / "thought")
+    assert (tmp_path / "thought").read_text() == "One.\n\nTwo.\n"
+
+
+@pytest.mark.parametrize("option", ["--cut", "--frames"])
+def test_a_folder_is_checked_before_the_search(
+    ernie: Ernie, fake: FakeEngine, clip: Path, tmp_path: Path, option: str
+) -> None:
+    (tmp_path / "file").touch()
+    result = ernie("video", clip, "--find", "x", option, tmp_path / "file" / "pieces")
+    assert result.exit_code == 3
+    assert "is no folder" in result.stderr
+    assert fake.asked == []
+
+
 def test_one_frame_of_a_clip_is_a_picture_to_ask_about(ernie: Ernie, fake: FakeEngine, clip: Path) -> None:
     assert ernie("ask", f"{clip}#t=2", "What number?").stdout == "red\n"
     ((messages, _),) = fake.asked
     assert number_in(messages[0].parts[0].image) == 50
 
 
-def test_a_dry_run_sends_nothing(ernie: Ernie, fake: FakeEngine, clip: Path) -> None:
-    assert ernie("video", clip, "--find", "x", "--dry-run").stdout == "what would be sent\n"
-    assert fake.asked == []
+@pytest.mark.parametrize("arguments", [["--cuts"], ["--frames", "FOLDER"]])
+def test_a_dry_run_without_a_model_has_nothing_to_send(
+    ernie: Ernie, clip: Path, tmp_path: Path, arguments: list[str]
+) -> None:
+    place, folder = tmp_path / "found", tmp_path / "frames"
+    given = [str(folder) if one == "FOLDER" else one for one in arguments]
+    result = ernie("video", clip, *given, "--dry-run", "-o", place)
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "nothing would be sent" in result.stderr
+    assert not place.exists()
+    assert not folder.exists()
 
 
 @pytest.mark.parametrize(

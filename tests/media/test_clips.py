@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import pillow_heif
 import pytest
 from PIL import Image
 
@@ -78,6 +79,22 @@ def test_pictures_with_a_rate_are_one_clip(tmp_path: Path) -> None:
     Image.new("RGB", (9, 9)).save(tmp_path / "frame2.png")
     with pytest.raises(InputError, match="9x9"):
         numbers(clip, [0, 2])
+
+
+@pytest.mark.parametrize("format", ["HEIF", "MPO"])
+@pytest.mark.parametrize("pictures", [1, 3])
+def test_photos_with_a_rate_are_one_clip_whatever_else_is_in_them(tmp_path: Path, format: str, pictures: int) -> None:
+    pillow_heif.register_heif_opener()
+    for place in range(3):
+        others = [barcode(900)] * (pictures - 1)
+        barcode(place).save(tmp_path / f"photo{place}", format, save_all=True, append_images=others, quality=95)
+    sources = resolve([str(tmp_path / "photo*")], stdin=io.BytesIO())
+    (group,) = grouped(sources, LIMITS, 2)
+    clip = open_clip(group, LIMITS, 2)
+    assert (clip.times, clip.size) == ((0.0, 0.5, 1.0), (160, 80))
+    assert numbers(clip, [0, 1, 2]) == [0, 1, 2]
+    with pytest.raises(InputError, match="does not move"):
+        open_clip(sources[:1], LIMITS)
 
 
 def test_a_still_picture_is_no_clip(tmp_path: Path) -> None:

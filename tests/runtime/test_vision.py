@@ -49,6 +49,13 @@ def test_the_budget_bounds_the_pixels() -> None:
         assert height * width <= 50_176 or min(height, width) == 28
 
 
+@pytest.mark.parametrize(
+    ("most", "expected"), [(None, (100, 200)), (300, (100, 200)), (200, (100, 200)), (150, (100, 150)), (50, (50, 50))]
+)
+def test_a_cap_lowers_a_budget_and_never_raises_it(most: int | None, expected: tuple[int, int]) -> None:
+    assert PixelBudget(100, 200).capped(most) == PixelBudget(*expected)
+
+
 def test_an_odd_clip_repeats_its_last_frame() -> None:
     frames = [Image.new("RGB", (56, 56), (shade, 0, 0)) for shade in (10, 20, 30)]
     patches = patchify_video(frames, PixelBudget(3136, 3136))
