@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ernie_cli.cli.files import make_folder, save_picture, write_whole
+from ernie_cli.cli.files import free_name, make_folder, save_picture, write_whole
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -205,13 +205,7 @@ class BoxFiles:
         part = f"-p{picture.page}" if picture.page is not None else ""
         part += f"-{picture.time_s:.2f}s" if picture.time_s is not None else ""
         name = Path(picture.name).stem if os.path.isfile(picture.name) else _slug(_last(picture.name))
-        stem = plain = (name or "picture") + part
-        number = 1
-        while stem in self._stems:
-            number += 1
-            stem = f"{plain}-{number}"
-        self._stems.add(stem)
-        return stem
+        return free_name((name or "picture") + part, self._stems)
 
 
 def _cut_out(image: Image, box: Box) -> Image:

@@ -53,6 +53,7 @@ class ClipOutput:
     several: bool = False  # whether answers and rows have to say which clip they are about
     _texts: list[str] = field(default_factory=list)
     _thoughts: list[str] = field(default_factory=list)
+    _stems: set[str] = field(default_factory=set)
     _begun: bool = False
     _headed: bool = False  # whether the names of the columns were printed
 
@@ -93,17 +94,18 @@ class ClipOutput:
             self._lines(result)
         else:
             self._formatted(clip, found)
+        stem = files.stem_of(clip, self._stems)
         if wanted.cut:
-            files.cut_pieces(clip, found, wanted.cut, self.output, exact=wanted.exact)
+            files.cut_pieces(clip, found, wanted.cut, stem, self.output, exact=wanted.exact)
         if wanted.sheet:
             files.write_sheet(clip, found, wanted.sheet, self.output, shots=wanted.cuts)
         if wanted.frames:
-            files.write_frames(clip, found, wanted.frames, self.output)
+            files.write_frames(clip, found, wanted.frames, stem, self.output)
 
     def sample(self, clip: Clip, sample: Sample) -> None:
         """The very frames that a question is about, as files and as a sheet, if they were asked for."""
         if self.wanted.frames or self.wanted.sheet:
-            write_sample(clip, sample, self.wanted.frames, self.wanted.sheet, self.output)
+            write_sample(files.stem_of(clip, self._stems), sample, self.wanted.frames, self.wanted.sheet, self.output)
 
     def thought(self, thinking: str) -> None:
         """The thought about one clip, for --thinking-file."""

@@ -31,6 +31,16 @@ def check_folder(*folders: Path | None) -> None:
             raise _not_writable(folder, "no permission")
 
 
+def free_name(plain: str, taken: set[str]) -> str:
+    """A name, or the first of `plain-2`, `plain-3`, ... that is not taken; it is from now on."""
+    name, number = plain, 1
+    while name in taken:
+        number += 1
+        name = f"{plain}-{number}"
+    taken.add(name)
+    return name
+
+
 def write_whole(path: Path, data: str | bytes) -> None:
     """Writes a file whole or not at all: under a temporary name beside it, then renamed. Raises InputError.
 

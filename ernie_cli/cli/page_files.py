@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ernie_cli.cli.files import write_whole
+from ernie_cli.cli.files import free_name, write_whole
 from ernie_cli.errors import InputError, UsageError
 from ernie_cli.tasks.results import PageInfo
 
@@ -126,9 +126,5 @@ def fingerprint(source: Source, limits: Limits) -> str:
 
 def folder_name(name: str, taken: set[str]) -> str:
     """A name for a document's folder: that of its file, and different from all others of the run."""
-    stem = re.sub(r"[^\w.-]+", "_", Path(name.partition("?")[0]).stem).strip("._") or "document"
-    free, number = stem, 2
-    while free in taken:
-        free, number = f"{stem}-{number}", number + 1
-    taken.add(free)
-    return free
+    stem = re.sub(r"[^\w.-]+", "_", Path(name.partition("?")[0]).stem).strip("._")
+    return free_name(stem or "document", taken)

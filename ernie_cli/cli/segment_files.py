@@ -8,7 +8,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ernie_cli.cli.files import make_folder, save_picture
+from ernie_cli.cli.files import free_name, make_folder, save_picture
 from ernie_cli.cli.output import Output
 from ernie_cli.times import stamp
 
@@ -61,8 +61,10 @@ def render(format: VideoFormat, clip: Clip, segments: Sequence[SegmentInfo], out
 # ------------------------------------------------------------------------------------------------ pieces
 
 
-def cut_pieces(clip: Clip, segments: Sequence[SegmentInfo], folder: Path, output: Output, *, exact: bool) -> None:
-    """A file in the folder for each segment, whole or not at all."""
+def cut_pieces(
+    clip: Clip, segments: Sequence[SegmentInfo], folder: Path, stem: str, output: Output, *, exact: bool
+) -> None:
+    """A file in the folder for each segment, whole or not at all; its name begins with the `stem`."""
     from ernie_cli.media import cutting
     from ernie_cli.media.sampling import Span
 
@@ -70,7 +72,7 @@ def cut_pieces(clip: Clip, segments: Sequence[SegmentInfo], folder: Path, output
     with output.ticker() as ticker:
         for number, segment in enumerate(segments, 1):
             ticker.tell(f"Cutting piece {number} of {len(segments)}")
-            name = f"{_stem(clip)}-{number:02}-{_slug(segment.label)}{cutting.suffix(clip.name, exact)}"
+            name = f"{stem}-{number:02}-{_slug(segment.label)}{cutting.suffix(clip.name, exact)}"
             path, temporary = folder / name, folder / f".{name}"
             try:
                 piece = cutting.cut(clip, Span(segment.start_s, segment.end_s), temporary, exact=exact)
@@ -113,22 +115,22 @@ def write_sheet(clip: Clip, segments: Sequence[SegmentInfo], path: Path, output:
     output.note(f"Written to {path}.")
 
 
-def write_frames(clip: Clip, segments: Sequence[SegmentInfo], folder: Path, output: Output) -> None:
-    """The first, middle and last frame of each segment, as PNG files named by their time."""
+def write_frames(clip: Clip, segments: Sequence[SegmentInfo], folder: Path, stem: str, output: Output) -> None:
+    """The first, middle and last frame of each segment, as PNG files named by the `stem` and their time."""
     make_folder(folder)
     times = [time for one in segments for time in (one.start_s, _middle(one), one.end_s)]
     count = 0
     from ernie_cli.media.clips import frame_near
 
     for time, image in frame_near(clip, times):
-        save_picture(image, frame_path(clip, folder, time))
+        save_picture(image, frame_path(folder, stem, time))
         count += 1
     output.note(f"{count} frames written to {folder}.")
 
 
-def frame_path(clip: Clip, folder: Path, time: float) -> Path:
-    """The name of a frame: the clip's, and the time without colons, which some systems refuse."""
-    return folder / f"{_stem(clip)}_{stamp(time).replace(':', '-')}.png"
+def frame_path(folder: Path, stem: str, time: float) -> Path:
+    """Where a frame goes: the time in its name has no colons, which some systems refuse."""
+    return folder / f"{stem}_{stamp(time).replace(':', '-')}.png"
 
 
 def _frames(clip: Clip, times: Sequence[float], *, small: bool) -> dict[float, Image.Image]:
@@ -151,8 +153,9 @@ def _middle(segment: SegmentInfo) -> float:
     return (segment.start_s + segment.end_s) / 2
 
 
-def _stem(clip: Clip) -> str:
-    return _slug(Path(clip.name.split(" and ")[0]).stem) or "clip"
+def stem_of(clip: Clip, taken: set[str]) -> str:
+    """How the names of a clip's files begin: as its own, and differently from those of all others of the run."""
+    return free_name(_slug(Path(clip.name.split(" and ")[0]).stem) or "clip", taken)
 
 
 def _slug(text: str) -> str:

@@ -79,14 +79,14 @@ def segment_rows(segments: Sequence[SegmentInfo]) -> tuple[Sequence[str], list[S
     return ("start", "end", "known to", "label"), list(rows)
 
 
-def write_sample(clip: Clip, sample: Sample, folder: Path | None, sheet: Path | None, output: Output) -> None:
-    """Sampled frames as PNG files and as a contact sheet."""
+def write_sample(stem: str, sample: Sample, folder: Path | None, sheet: Path | None, output: Output) -> None:
+    """Sampled frames as PNG files, whose names begin with the `stem`, and as a contact sheet."""
     from ernie_cli.draw.sheet import Row, draw_sheet
 
     if folder is not None:
         make_folder(folder)
         for time, frame in zip(sample.times, sample.frames, strict=True):
-            save_picture(frame, files.frame_path(clip, folder, time))
+            save_picture(frame, files.frame_path(folder, stem, time))
         output.note(f"{len(sample.frames)} frames written to {folder}.")
     if sheet is not None:
         cells = [(stamp(time), frame) for time, frame in zip(sample.times, sample.frames, strict=True)]

@@ -234,6 +234,19 @@ def test_pieces_sheet_and_frames(ernie: Ernie, fake: FakeEngine, clip: Path, tmp
         assert sheet.width == 4 * 12 + 3 * 160
 
 
+def test_files_of_clips_with_one_name_do_not_write_over_each_other(
+    ernie: Ernie, fake: FakeEngine, clip: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other" / clip.name
+    other.parent.mkdir()
+    other.write_bytes(clip.read_bytes())
+    fake.queue = [segments(("01.00", "02.00"))] * 2
+    pieces, frames = tmp_path / "pieces", tmp_path / "frames"
+    ernie("video", clip, other, "--find", "x", "--cut", pieces, "--frames", frames)
+    assert sorted(path.name for path in pieces.iterdir()) == ["clip-01-x.mp4", "clip-2-01-x.mp4"]
+    assert len(list(frames.iterdir())) == 6
+
+
 def test_a_copy_says_that_it_begins_early(ernie: Ernie, fake: FakeEngine, clip: Path, tmp_path: Path) -> None:
     fake.queue = [segments(("01.52", "03.00"))]
     result = ernie("video", clip, "--find", "x", "--cut", tmp_path)
