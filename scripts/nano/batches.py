@@ -16,6 +16,7 @@ from moments import Filmed, Seen, film, shown_by
 from network import Layout
 from places import Asked, ask
 from pointing import Pointed, point
+from spelling import Spelled, spell
 from torch import Tensor
 
 from ernie_cli.messages import Picture, Video, user
@@ -35,8 +36,9 @@ class Batch:
     """`ids`, `targets` (-100: not learned) are (rows, tokens), `positions` (3, rows, tokens).
 
     `asked` is what every token of the medium shows, where that is known, and `pointed`, of clips, where times that are
-    said can be read. `timed`: only thoughts are to be said. `seen` (rows, tokens of the medium, hidden) is what the
-    eyes made of the media, if they have been asked before; then there are no `pixels`.
+    said can be read, or `spelled`, of pages, where letters can. `timed`: only thoughts are to be said. `seen` (rows,
+    tokens of the medium, hidden) is what the eyes made of the media, if they have been asked before; then there are no
+    `pixels`.
     """
 
     pixels: Tensor | None
@@ -47,6 +49,7 @@ class Batch:
     layout: Layout
     asked: Asked | Filmed
     pointed: Pointed | None = None
+    spelled: Spelled | None = None
     timed: bool = False
     seen: Tensor | None = None
 
@@ -80,7 +83,11 @@ def branch(question: Question, tokenizer: Tokenizer) -> tuple[list[int], list[bo
         thought = tokenizer.encode([Literal(question.thought)])
         return prompt + thought, [False] * len(prompt) + [wanted(tokenizer.decode([t]).strip()) for t in thought]
     thought = [Literal(question.thought), closed] if question.mode == "open" else []
-    said = tokenizer.encode([*thought, Literal(question.answer), Markup(END_OF_TURN)])
+    if question.read:
+        letters = [token for letter in question.answer for token in tokenizer.encode([Literal(letter)])]
+        said = [*tokenizer.encode(thought), *letters, tokenizer.id(END_OF_TURN)]
+    else:
+        said = tokenizer.encode([*thought, Literal(question.answer), Markup(END_OF_TURN)])
     return prompt + said, [False] * len(prompt) + [True] * len(said)
 
 
@@ -104,7 +111,9 @@ def collate(samples: list[Sample], tokenizer: Tokenizer, picture: PixelBudget, f
             following = torch.where(torch.tensor(learned), torch.tensor(said), -100)
             targets[row, index, : len(said) - 1] = following[1:]
     shown = shown_by(before) if before else _shown(samples, media[0].merged_grid)
-    pointed = None
+    pointed = spelled = None
+    if isinstance(shown, Asked) and shown.printed and branches > 1:
+        spelled = spell(samples, [[len(said) for said, _ in row] for row in asked], shown.printed)
     if isinstance(shown, Filmed) and branches > 1:
         pieces = [[[tokenizer.decode([token]) for token in said] for said, _ in row] for row in asked]
         pointed = point(samples, pieces, shown)
@@ -120,6 +129,7 @@ def collate(samples: list[Sample], tokenizer: Tokenizer, picture: PixelBudget, f
         layout,
         shown,
         pointed,
+        spelled,
         any(question.mode == "timed" for question in samples[0].questions),
         torch.stack([seen.states for seen in before]) if before else None,
     )

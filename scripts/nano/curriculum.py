@@ -206,16 +206,15 @@ class Curriculum:
         return make, 2 * FILM // rows // CLOCKS, (PICTURES, STRIPS)
 
     def _doc(self, learned: int) -> Callable[[], Sample]:
-        """Few lines first; a page is transcribed, or asked for a field."""
+        """Few lines first; a page is transcribed, and asked for something on it."""
         own = self.own
-        lines = 1 if learned < 10_000 else 2 if learned < 30_000 else self.random.choice([2, 4, 6])
+        lines = self.random.choice([1, 2] if learned < 4_000 else [1, 2, 4] if learned < 12_000 else [2, 4, 6])
         width, height = draw_size(self.random)
 
         def make() -> Sample:
             sample = doc_sample(own, width, height, lines, 3)
             first, *rest = sample.questions
-            chosen = first if own.random() < 0.5 or not rest else own.choice(rest)
-            return replace(sample, questions=[chosen])
+            return replace(sample, questions=[first, own.choice(rest or [first])])
 
         return make
 

@@ -17,9 +17,10 @@ from batches import collate
 from curriculum import CLIPS, FRAMES, PICTURES
 from data import HELD_OUT
 from data.video import look_sample
+from heads import IGNORED, LAYER, scaled, split
 from moments import CHANGES, DIGITS, EARLY, LATE, MOST, STAGES, TOLD, Filmed
 from moments import FRAMES as SHOWN
-from places import IGNORED, KINDS, LAYER, scaled, split
+from places import KINDS
 from torch import Tensor
 from train import ROOT, Trainer
 

@@ -16,7 +16,9 @@ from data import HELD_OUT
 from data.doc import print_sample
 from data.scenes import draw_size
 from diagnose_clips import arguments
-from places import CHARACTERS, Asked, scaled
+from heads import scaled
+from places import Asked
+from printed import CHARACTERS
 from torch import Tensor
 from train import Trainer
 
@@ -31,12 +33,14 @@ def answers(trainer: Trainer, seeds: range) -> tuple[Tensor, Tensor]:
         random = Random(HELD_OUT + seed)
         batch = collate([print_sample(random, *draw_size(random))], trainer.tokenizer, PICTURES, FRAMES)
         assert isinstance(batch.asked, Asked)
-        assert batch.asked.letters is not None
+        assert batch.asked.printed
         assert batch.pixels is not None
         seen = trainer.see(batch.pixels, batch.grid)
-        said = trainer.heads[Asked.HEADS].letters(scaled(seen)).unflatten(-1, (-1, len(CHARACTERS) + 1)).argmax(-1)
+        said = (
+            trainer.heads[Asked.HEADS].print.letters(scaled(seen)).unflatten(-1, (-1, len(CHARACTERS) + 1)).argmax(-1)
+        )
         read.append(said.flatten())
-        printed.append(batch.asked.letters.flatten())
+        printed.append(batch.asked.printed.letters.flatten())
     return torch.cat(read), torch.cat(printed)
 
 

@@ -20,8 +20,8 @@ from curriculum import CLIPS, FRAMES, PICTURES, timed_sample
 from data import HELD_OUT, Sample
 from data.scenes import SHAPES
 from diagnose_clips import arguments
+from heads import LAYER, scaled, split
 from moments import DIGITS, LATE, MOST, TOLD, Filmed
-from places import LAYER, scaled, split
 from train import Trainer
 
 Figure = tuple[str, float, float, float, float, float]  # what is asked for; looked, known, told, read and said

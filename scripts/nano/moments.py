@@ -19,8 +19,9 @@ import torch
 from data.clip import Actor, Box, Clip, Span, strip_height
 from data.fonts import CLOCK_FONT, font_file
 from data.scenes import COLORS, SHAPES
+from heads import IGNORED, cell, mistakes, scaled, split
 from PIL import ImageFont
-from places import IGNORED, KINDS, OFFSETS, REACH, STEP, cell, kind_mistakes, mistakes, scaled, split
+from places import KINDS, OFFSETS, REACH, STEP, kind_mistakes
 from torch import Tensor, nn
 
 from ernie_cli.media.clock import SHARE

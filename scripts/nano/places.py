@@ -14,24 +14,20 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from data import Letter, Sample
+from data import Sample
 from data.scenes import COLORS, SHAPES, Thing
+from heads import IGNORED, cell, mistakes, scaled, split, wrong
+from printed import Printed, PrintHeads, show
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from ernie_cli.runtime.vision import FACTOR
 
-LAYER = 3  # of the decoder: its output is asked for edges
 STEP, REACH = 4, 128  # pixels, of the picture as the model sees it: an edge's distance from its token, and the most
 OFFSETS = 2 * REACH // STEP + 1
 STEPS = 101  # places of an edge: hundredths of the picture's width or height
 MOST = 8  # things whose numbers are told apart
 SIDE = 16  # rows and columns of tokens, at most
-IGNORED = -100
 KINDS = [len(SHAPES) + 1, len(COLORS)]
-CHARACTERS = "".join(map(chr, range(33, 127))) + "•"
-DOWN, ACROSS = 2, 6  # cells of a token, 14 by 4.7 pixels: hardly a letter is narrower, hardly a line lower
-BLANK = 0.1  # how much a cell without a letter counts: most are
 
 
 @dataclass(frozen=True)
@@ -41,8 +37,7 @@ class Asked:
     `height` and `width` are in tokens. `kinds` (pictures, tokens, 2): the shape, `len(SHAPES)` for none, and the
     colour; `edges` (pictures, tokens, 4): left, top, right and bottom in hundredths of the picture; `offsets`
     (pictures, tokens, 4): the same from the token's middle, in `STEP` pixels, `REACH` to the left being 0; `numbers`
-    (pictures, tokens): from the top, 0 being the first; all `IGNORED` where nothing stands. `letters` (pictures,
-    tokens, cells): 1 and more for a character, 0 for none.
+    (pictures, tokens): from the top, 0 being the first; all `IGNORED` where nothing stands.
     """
 
     HEADS: ClassVar = "picture"
@@ -53,7 +48,7 @@ class Asked:
     edges: Tensor | None = None
     offsets: Tensor | None = None
     numbers: Tensor | None = None
-    letters: Tensor | None = None
+    printed: Printed | None = None
 
 
 def ask(samples: Sequence[Sample], height: int, width: int) -> Asked:
@@ -61,8 +56,8 @@ def ask(samples: Sequence[Sample], height: int, width: int) -> Asked:
     things = [sample.things for sample in samples if sample.things is not None]
     letters = [sample.letters for sample in samples if sample.letters is not None]
     shown = _things(things, height, width) if len(things) == len(samples) else (None,) * 4
-    printed = _letters(letters, height, width) if len(letters) == len(samples) else None
-    return Asked(height, width, *shown, letters=printed)
+    printed = show(letters, height, width) if len(letters) == len(samples) else None
+    return Asked(height, width, *shown, printed=printed)
 
 
 def _things(pictures: Sequence[Sequence[Thing]], height: int, width: int) -> tuple[Tensor, ...]:
@@ -91,21 +86,6 @@ def _things(pictures: Sequence[Sequence[Thing]], height: int, width: int) -> tup
     return kinds, edges, offsets, numbers
 
 
-def _letters(pictures: Sequence[Sequence[Letter]], height: int, width: int) -> Tensor:
-    cells = torch.zeros(len(pictures), height, DOWN, width, ACROSS, dtype=torch.long)
-    flat = cells.view(len(pictures), height * DOWN, width * ACROSS)
-    for picture, letters in enumerate(pictures):
-        for letter in letters:
-            row, column = cell(letter.y, height * DOWN), cell(letter.x, width * ACROSS)
-            flat[picture, row, column] = CHARACTERS.find(letter.character) + 1
-    return cells.permute(0, 1, 3, 2, 4).flatten(3).flatten(1, 2)
-
-
-def cell(place: float, count: int) -> int:
-    """Which of `count` equal parts a place, in fractions of the whole, lies in."""
-    return max(0, min(count - 1, int(place * count)))
-
-
 # What each head tells apart, and among how many: right behind the eyes, and in the decoder.
 EARLY = {"kinds": sum(KINDS), "offsets": 4 * OFFSETS}
 LATE = {"kinds": sum(KINDS), "numbers": MOST, "place": 2 * SIDE, "edges": 4 * STEPS, "tens": 4 * 11, "ones": 4 * 10}
@@ -118,13 +98,13 @@ class Heads(nn.Module):
         super().__init__()
         self.early = nn.Linear(hidden, sum(EARLY.values()))
         self.late = nn.Linear(hidden, sum(LATE.values()))
-        self.letters = nn.Linear(hidden, DOWN * ACROSS * (len(CHARACTERS) + 1))
+        self.print = PrintHeads(hidden)
 
     def losses(self, seen: Tensor, state: Tensor, asked: Asked) -> Tensor:
         """What the heads get wrong about a batch, each on average; `state` is what layer `LAYER` hands on."""
         early, late = split(self.early(scaled(seen)), EARLY), split(self.late(scaled(state)), LATE)
         own = torch.cartesian_prod(torch.arange(asked.height), torch.arange(asked.width)).expand(len(seen), -1, -1)
-        wrong = mistakes(late["place"], own)
+        off = mistakes(late["place"], own)
         if asked.kinds is not None:
             assert asked.edges is not None
             assert asked.offsets is not None
@@ -132,43 +112,17 @@ class Heads(nn.Module):
             # Edges whole, and by the digits that an answer says, so that saying them is copying.
             known = asked.edges != IGNORED
             tens, ones = (torch.where(known, part, IGNORED) for part in (asked.edges // 10, asked.edges % 10))
-            wrong = wrong + kind_mistakes(early["kinds"], asked.kinds) + kind_mistakes(late["kinds"], asked.kinds)
-            wrong = wrong + mistakes(early["offsets"], asked.offsets)
-            wrong = wrong + mistakes(late["numbers"], asked.numbers[..., None])
-            wrong = wrong + mistakes(late["edges"], asked.edges)
-            wrong = wrong + mistakes(late["tens"], tens) + mistakes(late["ones"], ones)
-        if asked.letters is not None:
-            read = self.letters(scaled(seen)).float().view(-1, len(CHARACTERS) + 1)
-            weights = torch.ones(len(CHARACTERS) + 1)
-            weights[0] = BLANK
-            wrong = wrong + F.cross_entropy(read, asked.letters.flatten(), weights)
-        return wrong
-
-
-def split(logits: Tensor, sizes: dict[str, int]) -> dict[str, Tensor]:
-    """The answers of heads that are one matrix, by name."""
-    return dict(zip(sizes, logits.float().split(list(sizes.values()), dim=-1), strict=True))
-
-
-def mistakes(logits: Tensor, expected: Tensor, weights: Tensor | None = None) -> Tensor:
-    """Cross entropy; for `expected` (pictures, tokens, questions), the last dimension holds each one's choices."""
-    return _wrong(logits.unflatten(-1, (expected.shape[-1], -1)).flatten(0, -2), expected.flatten(), weights)
+            off = off + kind_mistakes(early["kinds"], asked.kinds) + kind_mistakes(late["kinds"], asked.kinds)
+            off = off + mistakes(early["offsets"], asked.offsets)
+            off = off + mistakes(late["numbers"], asked.numbers[..., None])
+            off = off + mistakes(late["edges"], asked.edges)
+            off = off + mistakes(late["tens"], tens) + mistakes(late["ones"], ones)
+        if asked.printed is not None:
+            off = off + self.print.losses(seen, state, asked.printed)
+        return off
 
 
 def kind_mistakes(logits: Tensor, kinds: Tensor) -> Tensor:
     """Cross entropy of shapes and of colours; `kinds` is (pictures, tokens, 2)."""
     shapes, colors = (part.flatten(0, 1) for part in logits.split(KINDS, dim=-1))
-    return _wrong(shapes, kinds[..., 0].flatten()) + _wrong(colors, kinds[..., 1].flatten())
-
-
-def _wrong(choices: Tensor, expected: Tensor, weights: Tensor | None = None) -> Tensor:
-    """Mean cross entropy; 0 where nothing is asked."""
-    if not (expected != IGNORED).any():
-        return choices.sum() * 0
-    return F.cross_entropy(choices, expected, weights, ignore_index=IGNORED)
-
-
-def scaled(state: Tensor) -> Tensor:
-    """States of one mean square, in float32."""
-    wide = state.float()
-    return wide * torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + 1e-6)
+    return wrong(shapes, kinds[..., 0].flatten()) + wrong(colors, kinds[..., 1].flatten())

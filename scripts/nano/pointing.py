@@ -19,9 +19,9 @@ from math import log
 import torch
 from data import Question, Sample
 from data.scenes import SHAPES
+from heads import IGNORED
 from moments import DIGITS, FRAMES, TOLD, Filmed
 from network import Layout
-from places import IGNORED
 from torch import Tensor
 
 # Of the decoder, that words look with: the first reads what layer 3 hands on, which `moments.py` asks.
@@ -181,7 +181,7 @@ def words(states: Tensor, pointed: Pointed, layout: Layout) -> Tensor:
 def missed(looks: Sequence[Tensor], pointed: Pointed, start: int) -> Tensor:
     """How far off words look: minus the logarithms of what they have `found` and `read`, on average."""
     shares = (*found(looks, pointed, start), *read(looks, pointed, start))
-    return sum((_short_of_enough(share.clamp(min=LEAST).log()) for share in shares), torch.zeros(()))
+    return sum((short_of_enough(share.clamp(min=LEAST).log()) for share in shares), torch.zeros(()))
 
 
 def missed_before(attention: Tensor, pairs: int) -> Tensor:
@@ -190,9 +190,9 @@ def missed_before(attention: Tensor, pairs: int) -> Tensor:
     `attention` (clips, heads, tokens, tokens) holds logarithms, of the tokens of a clip's `pairs` of frames.
     """
     place = attention.shape[-1] // pairs
-    return _short_of_enough(attention[:, list(BEFORE_HEADS)].diagonal(-place, dim1=-2, dim2=-1))
+    return short_of_enough(attention[:, list(BEFORE_HEADS)].diagonal(-place, dim1=-2, dim2=-1))
 
 
-def _short_of_enough(logarithms: Tensor) -> Tensor:
+def short_of_enough(logarithms: Tensor) -> Tensor:
     """Minus their mean, those of enough attention taken for just enough; 0 of none."""
     return -logarithms.clamp(max=log(ENOUGH)).sum() / max(1, logarithms.numel())

@@ -20,15 +20,17 @@ from random import Random
 from typing import Any, NamedTuple
 
 import pointing
+import spelling
 import torch
 import torch.distributed as dist
 from batches import Batch, collate
 from curriculum import MIX, Curriculum
+from heads import LAYER
 from memory import trim
 from moments import FRAMES, ClipHeads, Filmed
 from muon import Muon
 from network import attention_in, compile_parts, loss, padded_indices, read, see
-from places import LAYER, Asked, Heads
+from places import Asked, Heads
 from reels import Reels
 from shape import new_model
 from torch import Tensor, nn
@@ -210,6 +212,12 @@ class Trainer:
                 said = loss(hidden, self.model.lm_head.weight, batch.targets.flatten()[learned])
             if isinstance(batch.asked, Filmed) and not self.alone:
                 pointed = self._missed(looked, batch)
+            if batch.spelled and not self.alone:
+                pointed = spelling.missed(looked.looks, batch.spelled, medium)
+                words = batch.spelled.words(looked.states[LAYER], batch.layout)
+                pointed = pointed + self.heads[Asked.HEADS].print.misplaced(
+                    words, batch.spelled.line, batch.spelled.column
+                )
         return Losses(said, shown, pointed), looked.loads
 
     def _missed(self, looked: Looked, batch: Batch) -> Tensor:

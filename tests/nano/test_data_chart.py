@@ -54,25 +54,25 @@ def test_answers_say_what_is_drawn(drawn):
 
 
 def test_the_pool_gives_back_what_was_drawn(tmp_path):
-    path = pool.fill("doc", 7, tmp_path, samples=6)
-    assert pool.shards("doc", tmp_path) == [path]
+    path = pool.fill("chart", 7, tmp_path, samples=3)
+    assert pool.shards("chart", tmp_path) == [path]
     assert [file.name for file in path.parent.iterdir()] == ["7.zip"]
     before = path.read_bytes()
     path.unlink()
-    assert pool.fill("doc", 7, tmp_path, samples=6).read_bytes() == before
+    assert pool.fill("chart", 7, tmp_path, samples=3).read_bytes() == before
     size = pool.shard_size(7)
-    for index in range(6):
-        drawn = pool.DRAWERS["doc"](Random(7 * pool.SAMPLES + index), *size)
+    for index in range(3):
+        drawn = pool.DRAWERS["chart"](Random(7 * pool.SAMPLES + index), *size)
         read = pool.read(path, index, Random(0), 3)
         assert read.medium.image.tobytes() == drawn.medium.image.tobytes()
         assert read.questions[0] == drawn.questions[0]
         assert all(question in drawn.questions for question in read.questions)
-    batch = pool.pool_samples(Random(0), "doc", 4, 3, tmp_path)
+    batch = pool.pool_samples(Random(0), "chart", 4, 3, tmp_path)
     assert {sample.medium.image.size for sample in batch} == {size}
 
 
 def test_the_pool_keeps_off_the_seeds_of_evaluation(tmp_path):
     with pytest.raises(ValueError, match="kept for evaluation"):
-        pool.fill("doc", pool.HELD_OUT // pool.SAMPLES, tmp_path)
+        pool.fill("chart", pool.HELD_OUT // pool.SAMPLES, tmp_path)
     with pytest.raises(FileNotFoundError, match="run python"):
-        pool.pool_samples(Random(0), "doc", 4, 3, tmp_path)
+        pool.pool_samples(Random(0), "chart", 4, 3, tmp_path)

@@ -6,7 +6,7 @@ from random import Random
 import numpy as np
 from data.doc import TRANSCRIBE, doc_sample, print_sample
 from data.fonts import FAMILIES, Block, face, font_file
-from data.pages import draw_page
+from data.pages import draw_page, full_page
 
 SIZES = [(224, 112), (252, 168), (336, 280)]
 
@@ -84,9 +84,14 @@ def test_every_family_has_a_face():
 
 def test_a_page_full_of_print_has_letters_from_top_to_bottom():
     for seed in range(20):
-        sample = print_sample(Random(seed), 224, 224)
-        rows = [letter.y for letter in sample.letters]
+        rows = [letter.y for letter in full_page(Random(seed), 224, 224)[1]]
         assert min(rows) < 0.2
         assert max(rows) > 0.75
         assert len(rows) > 40
-        assert not sample.questions
+
+
+def test_pages_to_learn_letters_by_are_those_that_are_asked_about_and_full_ones():
+    samples = [print_sample(Random(seed), 224, 224) for seed in range(20)]
+    assert not any(sample.questions for sample in samples)
+    letters = [len(sample.letters) for sample in samples]
+    assert 2 * min(letters) < max(letters)

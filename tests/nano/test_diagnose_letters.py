@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 from diagnose_letters import shares
-from places import CHARACTERS
+from printed import CHARACTERS
 
 
 def test_shares_are_of_what_is_printed() -> None:

@@ -9,8 +9,9 @@ import torch
 from data.clip import Actor, Clip, strip_height
 from data.scenes import COLORS, SHAPES
 from data.video import clocks_sample, look_sample
+from heads import IGNORED
 from moments import CHANGES, DIGITS, FRAMES, STAGES, TOLD, ClipHeads, film
-from places import IGNORED, REACH, STEP
+from places import REACH, STEP
 
 from ernie_cli.times import clock
 

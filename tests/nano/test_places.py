@@ -1,4 +1,4 @@
-"""What every token of a picture is asked while training: true where a thing or a letter stands, nothing elsewhere."""
+"""What every token of a picture is asked while training: true where a thing stands, nothing elsewhere."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import re
 from random import Random
 
 import torch
-from data import Letter, Sample
-from data.doc import doc_sample
+from data import Sample
 from data.ground import ground_sample
 from data.scenes import COLORS, SHAPES, Thing
-from places import ACROSS, CHARACTERS, IGNORED, REACH, STEP, Heads, ask
+from heads import IGNORED
+from places import REACH, STEP, Heads, ask
 
 
 def _scene(*things: Thing) -> Sample:
@@ -57,37 +57,6 @@ def test_things_are_numbered_as_a_thought_numbers_them() -> None:
         tokens = asked.numbers[0] == int(number) - 1
         shapes = asked.kinds[0, tokens, 0].unique().tolist()
         assert [SHAPES[shape] for shape in shapes] == [said.split()[1]]
-
-
-def test_a_letter_is_asked_in_its_cell_of_its_token() -> None:
-    # The second token of the second row; in it, the lower row of cells, the third of six columns.
-    letter = Letter("k", (1 + 2.5 / ACROSS) / 2, (1 + 0.75) / 2)
-    asked = ask([Sample(None, [], letters=[letter])], 2, 2)
-    assert asked.kinds is None
-    assert asked.letters is not None
-    assert asked.letters[0, 3, ACROSS + 2] == CHARACTERS.index("k") + 1
-    assert (asked.letters > 0).sum() == 1
-
-
-def test_hardly_a_letter_of_a_page_is_lost_to_its_neighbour() -> None:
-    pages = [doc_sample(Random(seed), 224, 224, 6, 1) for seed in range(40)]
-    asked = ask(pages, 8, 8)
-    assert asked.letters is not None
-    printed = sum(len(page.letters or ()) for page in pages)
-    assert (asked.letters > 0).sum() >= 0.98 * printed
-
-
-def test_letters_stand_where_there_is_ink() -> None:
-    import numpy as np
-
-    for seed in range(20):
-        page = doc_sample(Random(seed), 224, 224, 6, 1)
-        grey = np.asarray(page.medium.image.convert("L"), dtype=float)  # type: ignore[union-attr]
-        far = abs(grey - np.median(grey))
-        for letter in page.letters or ():
-            x, y = int(letter.x * 224), int(letter.y * 224)
-            around = far[max(0, y - 9) : y + 10, max(0, x - 4) : x + 5]
-            assert around.max() > 40, (seed, letter)
 
 
 def test_heads_that_know_are_not_wrong_and_others_are() -> None:

@@ -9,9 +9,9 @@ import torch
 from data import Question, Sample
 from data.clip import Actor, Clip
 from data.video import PROMPT
+from heads import IGNORED
 from moments import FRAMES, STAGES, film
 from network import Layout
-from places import IGNORED
 from pointing import (
     BEFORE_HEADS,
     ENOUGH,

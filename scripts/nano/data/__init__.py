@@ -6,7 +6,7 @@ A sample is one picture (or clip) and several questions about it, each with the 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from ernie_cli.messages import Part
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 HELD_OUT = 10**9  # seeds from here on are never trained on
 
 
+Address: TypeAlias = tuple[int, int]  # of a character on a page: its line and its column, as in `Letter`
+
+
 @dataclass(frozen=True)
 class Question:
     """What a user asks, the short true thought to have, and the answer to give.
@@ -24,21 +27,30 @@ class Question:
     In the mode `closed` no thought is wanted; in `cut`, the thought is closed for the model somewhere on its way; in
     `judged`, the thought is the model's, and only its verdicts are learned: yes and no; in `timed`, the thought is all
     that is said.
+
+    An answer with `read` is said letter by letter. It tells, of each and of the answer's end, which character of the
+    page is read there: of the end of a line, the one that would follow.
     """
 
     text: str
     thought: str
     answer: str
     mode: Literal["open", "closed", "cut", "judged", "timed"] = "open"
+    read: tuple[Address | None, ...] | None = None
 
 
 @dataclass(frozen=True)
 class Letter:
-    """A printed character and its middle, in fractions of the picture."""
+    """A printed character, its middle in fractions of the picture, and where it stands in the text.
+
+    Lines count from the top of the page. In a line, columns count its characters, a blank or a gap as one.
+    """
 
     character: str
     x: float
     y: float
+    line: int = 0
+    column: int = 0
 
 
 @dataclass(frozen=True)

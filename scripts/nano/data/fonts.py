@@ -66,14 +66,27 @@ class Block:
     rows: list[tuple[str, ...]]
 
     def markdown(self) -> str:
-        if self.kind == "table":
-            lines = [f"| {' | '.join(row)} |" for row in self.rows]
-            return "\n".join([lines[0], "|" + "---|" * len(self.rows[0]), *lines[1:]])
-        marks = {"heading": "# ", "bullets": "- "}
-        lines = [marks.get(self.kind, "") + " ".join(row) for row in self.rows]
-        return "\n".join(f"{i}. {line}" for i, line in enumerate(lines, 1) if self.kind == "numbers") or "\n".join(
-            lines
-        )
+        return "".join(text for text, _ in self.pieces())
+
+    def pieces(self) -> list[tuple[str, bool]]:
+        """Its Markdown in pieces, and whether each is printed: marks of points and numbers are."""
+        pieces: list[tuple[str, bool]] = []
+        for number, row in enumerate(self.rows):
+            between, end = " ", ""
+            if self.kind == "table":
+                pieces.append(("| ", False))
+                between, end = " | ", " |"
+            elif self.kind == "heading":
+                pieces.append(("# ", False))
+            elif self.kind in ("bullets", "numbers"):
+                pieces += [("-" if self.kind == "bullets" else f"{number + 1}.", True), (" ", False)]
+            for cell in row:
+                pieces += [(cell, True), (between, False)]
+            pieces[-1] = (end, False)
+            if self.kind == "table" and number == 0:
+                pieces.append(("\n|" + "---|" * len(row), False))
+            pieces.append(("\n", False))
+        return pieces[:-1]
 
 
 @dataclass(frozen=True)
@@ -189,22 +202,27 @@ def print_page(
     down = random.uniform(0, spare) if random.random() < 0.4 else 0
     runs = [(round(x), round(y + down), text, type_) for x, y, text, type_ in runs]
     page = _print(random, runs, [(a, b + down, c, d + down) for a, b, c, d in lines], width, height)
-    return page, [letter for run in runs for letter in _letters(run, width, height)]
+    return page, _letters(runs, width, height)
 
 
 X_HEIGHT = 0.5  # of the size of the print, about the same in all of the families
 
 
-def _letters(run: Run, width: int, height: int) -> list[Letter]:
-    """The characters of a run, without the spaces."""
-    x, y, text, type_ = run
-    middle = y + type_.getmetrics()[0] - type_.size * X_HEIGHT / 2
-    ends = [type_.getlength(text[:i]) for i in range(len(text) + 1)]
-    return [
-        Letter(character, (x + (ends[i] + ends[i + 1]) / 2) / width, middle / height)
-        for i, character in enumerate(text)
-        if character != " "
-    ]
+def _letters(runs: list[Run], width: int, height: int) -> list[Letter]:
+    """The characters of runs, without the blanks. Runs at one height are a line, from the left, with gaps between."""
+    lines = sorted({y for _, y, _, _ in runs})
+    ends = dict.fromkeys(lines, -1)  # of each line so far, in columns
+    letters = []
+    for x, y, text, type_ in runs:
+        begin, ends[y] = ends[y] + 1, ends[y] + 1 + len(text)
+        middle = y + type_.getmetrics()[0] - type_.size * X_HEIGHT / 2
+        widths = [type_.getlength(text[:i]) for i in range(len(text) + 1)]
+        letters += [
+            Letter(one, (x + (widths[i] + widths[i + 1]) / 2) / width, middle / height, lines.index(y), begin + i)
+            for i, one in enumerate(text)
+            if one != " "
+        ]
+    return letters
 
 
 def _print(random: Random, runs: list[Run], lines: list[Line], width: int, height: int) -> Image.Image:

@@ -27,7 +27,6 @@ from PIL import Image
 
 from data import HELD_OUT, Question, Sample
 from data.chart import chart_sample
-from data.doc import doc_sample
 from ernie_cli.messages import Picture
 
 POOL = Path(__file__).parents[3] / "runs" / "pool"
@@ -37,7 +36,6 @@ SIZES = [(w, h) for w in range(224, 365, 28) for h in range(168, 309, 28) if 1.0
 
 DRAWERS: dict[str, Callable[[Random, int, int], Sample]] = {
     "chart": lambda random, width, height: chart_sample(random, width, height, STORED),
-    "doc": lambda random, width, height: doc_sample(random, width, height, 12, STORED),
 }
 
 

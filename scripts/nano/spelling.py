@@ -1,0 +1,86 @@
+"""Where a word that is about to say a letter of a page should look, taught to the decoder's attention.
+
+A page is told letter by letter. Each word learns, by heads as in `printed.py`, which line of the page and which of its
+characters it is about to say. Tokens know the line and the column of the first character on them, so a head that is
+asked for the second one can look for the token whose first stands one column before: there is a head for each half of a
+token, and for each of its slots. All others look before the page, where nothing is said. Nothing of it is part of the
+checkpoint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from data import Sample
+from heads import IGNORED
+from network import Layout
+from pointing import short_of_enough
+from printed import SLOTS, Printed
+from torch import Tensor
+
+LAYERS = (4, 5)  # of the decoder, that words read with; they read what layer 3 hands on, which `printed.py` asks
+HEADS = 3  # of a layer, for each half: those that share keys and values
+LEAST = 1e-6  # of attention, that has a logarithm
+assert len(LAYERS) * HEADS == SLOTS
+
+
+@dataclass(frozen=True)
+class Spelled:
+    """Which tokens are about to say something of a page; one entry for each.
+
+    `row`, `branch` and `token` are its place in a batch, `line` and `column` what is to be said. `place`, `half` and
+    `slot` are where that lies on the medium, `IGNORED` what lies nowhere: the end of a line.
+    """
+
+    row: Tensor
+    branch: Tensor
+    token: Tensor
+    line: Tensor
+    column: Tensor
+    place: Tensor
+    half: Tensor
+    slot: Tensor
+
+    def words(self, states: Tensor, layout: Layout) -> Tensor:
+        """Their states, (entries, hidden), of those of all tokens (rows, tokens, hidden)."""
+        return states[:, layout.prefix :].unflatten(1, (layout.branches, -1))[self.row, self.branch, self.token]
+
+
+def spell(samples: Sequence[Sample], lengths: Sequence[Sequence[int]], printed: Printed) -> Spelled:
+    """For samples' questions, which are told in so many tokens, a row and a branch each."""
+    entries = []
+    for row, (sample, said) in enumerate(zip(samples, lengths, strict=True)):
+        for branch, (question, length) in enumerate(zip(sample.questions, said, strict=True)):
+            # What a token says is decided by the one before.
+            begin = length - len(question.read or ()) - 1
+            for index, address in enumerate(question.read or ()):
+                if address:
+                    at = printed.at[row].get(address, (IGNORED,) * 3)
+                    entries.append((row, branch, begin + index, *address, *at))
+    return Spelled(*torch.tensor(entries, dtype=torch.long).view(-1, 8).unbind(-1))
+
+
+def shares(looks: Sequence[Tensor], spelled: Spelled, medium: slice) -> tuple[Tensor, Tensor]:
+    """Of the head for each letter that lies somewhere, how much of its attention is there, (letters,).
+
+    And of all others, how much is before the medium, (heads,). `looks` are the layers' attention to the prefix, (rows,
+    heads, branches, length, prefix), `medium` its tokens there.
+    """
+    own, others = [], []
+    for number, layer in enumerate(LAYERS):
+        attention = looks[layer].permute(0, 2, 3, 1, 4)[spelled.row, spelled.branch, spelled.token].float()
+        wanted = (spelled.place != IGNORED) & (spelled.slot // HEADS == number)
+        head = spelled.half * HEADS + spelled.slot % HEADS
+        own.append(attention[wanted, head[wanted], medium.start + spelled.place[wanted]])
+        rest = torch.ones(attention.shape[:2], dtype=torch.bool)
+        rest[wanted, head[wanted]] = False
+        others.append(attention[..., : medium.start].sum(-1)[rest])
+    return torch.cat(own), torch.cat(others)
+
+
+def missed(looks: Sequence[Tensor], spelled: Spelled, medium: slice) -> Tensor:
+    """How far off words look: minus the logarithms of their `shares`, on average."""
+    parts = shares(looks, spelled, medium)
+    return sum((short_of_enough(share.clamp(min=LEAST).log()) for share in parts), torch.zeros(()))

@@ -1,0 +1,74 @@
+"""What every token of a page is asked while training: its letters in their order, its line and its first column."""
+
+from __future__ import annotations
+
+from random import Random
+
+import numpy as np
+import torch
+from data import Letter
+from data.doc import doc_sample
+from data.fonts import Block, draw_style, print_page
+from heads import IGNORED
+from printed import CHARACTERS, HALVES, SLOTS, PrintHeads, show
+
+
+def test_letters_are_asked_in_their_order_with_the_blanks_before_them() -> None:
+    # In the lower half of the second token of the second row; the first two on the token before.
+    letters = [
+        Letter(c, x, 0.8, 3, column) for c, x, column in zip("pe4a", (0.1, 0.3, 0.6, 0.9), (0, 1, 3, 4), strict=True)
+    ]
+    printed = show([letters], 2, 2)
+    slots = printed.letters.view(1, 4, HALVES, SLOTS)
+    told = ["".join(CHARACTERS[one - 1] for one in slots[0, token, 1] if one) for token in range(4)]
+    assert told == ["", "", "pe", " 4a"]
+    assert (slots[:, :, 0] == 0).all()
+    assert printed.lines[0, :, 1].tolist() == [IGNORED, IGNORED, 3, 3]
+    assert printed.firsts[0, :, 1].tolist() == [IGNORED, IGNORED, 0, 2]
+    assert printed.at == [
+        {(3, 0): (2, 1, 0), (3, 1): (2, 1, 1), (3, 2): (3, 1, 0), (3, 3): (3, 1, 1), (3, 4): (3, 1, 2)}
+    ]
+
+
+def test_hardly_a_letter_of_a_page_is_lost() -> None:
+    pages = [doc_sample(Random(seed), 224, 224, 6, 1).letters or [] for seed in range(40)]
+    printed = show(pages, 8, 8)
+    told = "".join(CHARACTERS[one - 1] for one in printed.letters.flatten() if one)
+    assert len(told.replace(" ", "")) >= 0.98 * sum(map(len, pages))
+
+
+def test_lines_and_columns_are_those_of_the_text() -> None:
+    for seed in range(20):
+        random = Random(seed)
+        blocks = [Block("fields", [("Name:", "Ida Reed"), ("City:", "Oslo")]), Block("prices", [("tea", "2.50")])]
+        page = print_page(random, blocks, draw_style(random, 12), 224, 224)
+        assert page
+        lines: dict[int, str] = {}
+        for letter in page[1]:
+            lines[letter.line] = lines.get(letter.line, "").ljust(letter.column) + letter.character
+        assert lines == {0: "Name: Ida Reed", 1: "City: Oslo", 2: "tea 2.50"}
+
+
+def test_letters_stand_where_there_is_ink() -> None:
+    for seed in range(20):
+        page = doc_sample(Random(seed), 224, 224, 6, 1)
+        grey = np.asarray(page.medium.image.convert("L"), dtype=float)  # type: ignore[union-attr]
+        far = abs(grey - np.median(grey))
+        for letter in page.letters or ():
+            x, y = int(letter.x * 224), int(letter.y * 224)
+            around = far[max(0, y - 9) : y + 10, max(0, x - 4) : x + 5]
+            assert around.max() > 40, (seed, letter)
+
+
+def test_print_heads_that_know_are_not_wrong_and_others_are() -> None:
+    printed = show([doc_sample(Random(1), 224, 224, 6, 1).letters or []], 8, 8)
+    heads, states = PrintHeads(32), torch.randn(1, 64, 32, generator=torch.Generator().manual_seed(0))
+    optimizer = torch.optim.Adam(heads.parameters(), lr=0.05)
+    first = heads.losses(states, states, printed)
+    assert first > 7  # letters, lines and columns, each at about the logarithm of its choices
+    assert heads.losses(None, states, printed) < first - 3
+    for _ in range(300):
+        optimizer.zero_grad()
+        heads.losses(states, states, printed).backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    assert heads.losses(states, states, printed) < 0.2 * first

@@ -1,0 +1,136 @@
+"""Where a letter of a page that is about to be said lies, and how far off words look for it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import log
+from random import Random
+
+import pytest
+import torch
+from batches import branch
+from curriculum import Curriculum
+from data import Question, Sample
+from data.doc import doc_sample
+from heads import IGNORED
+from network import Layout
+from pointing import ENOUGH
+from printed import CHARACTERS, HALVES, SLOTS, show
+from spelling import HEADS, LAYERS, missed, shares, spell
+
+from ernie_cli.runtime.checkpoint import NANO, find
+from ernie_cli.runtime.prompt import END_OF_TURN
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return find(NANO).tokenizer
+
+
+def _page(seed: int) -> Sample:
+    return doc_sample(Random(seed), 224, 224, 6, 4)
+
+
+def test_each_letter_of_a_transcription_lies_where_it_is_read() -> None:
+    ends = 0
+    for seed in range(30):
+        page = _page(seed)
+        answer, read = page.questions[0].answer, page.questions[0].read
+        assert read
+        printed = show([page.letters or []], 8, 8)
+        slots = printed.letters.view(64, HALVES, SLOTS)
+        assert len(read) == len(answer) + 1
+        for character, address in zip(answer, read, strict=False):
+            assert address
+            if address in printed.at[0]:
+                there = CHARACTERS[int(slots[printed.at[0][address]]) - 1]
+                # What is not printed says what comes next, or that there is a gap: marks of headings, bars of tables.
+                assert there == character or character in "#|- \n"
+            else:
+                ends += 1
+                assert character in "\n| -" or address[1] > 3  # the end of a line, or a slot too many
+    assert ends > 30
+
+
+def test_a_value_is_read_where_it_stands_and_a_key_nowhere() -> None:
+    found = 0
+    for seed in range(40):
+        page = _page(seed)
+        letters = {(letter.line, letter.column): letter.character for letter in page.letters or []}
+        for question in page.questions[1:]:
+            assert question.read
+            read = [(said, address) for said, address in zip(question.answer, question.read, strict=False) if address]
+            found += len(read)
+            assert all(letters.get(address, " ") == said or said in '", ]}' for said, address in read)
+    assert found > 200
+
+
+def _spelled(page: Sample, tokenizer):
+    said = [branch(question, tokenizer)[0] for question in page.questions]
+    return said, spell([page], [[len(one) for one in said]], show([page.letters or []], 8, 8))
+
+
+def test_the_token_before_a_letter_is_the_one_that_says_it(tokenizer) -> None:
+    page = _page(3)
+    said, spelled = _spelled(page, tokenizer)
+    first = spelled.branch == 0
+    told = [said[0][token + 1] for token in spelled.token[first]]
+    assert tokenizer.decode(told[:-1]) == page.questions[0].answer
+    assert told[-1] == tokenizer.id(END_OF_TURN)
+    assert len(told) == len(page.questions[0].answer) + 1  # a token for each
+
+
+def test_an_answer_that_is_read_nowhere_is_said_in_words(tokenizer) -> None:
+    question = _page(3).questions[0]
+    spelled, whole = (branch(one, tokenizer)[0] for one in (question, replace(question, read=None)))
+    assert len(whole) < len(spelled)
+    assert tokenizer.decode(whole) == tokenizer.decode(spelled)
+
+
+def _looks(spelled, length: int, start: int, share: float) -> list[torch.Tensor]:
+    """Attention in which all heads give so much to what they should look at."""
+    looks = [torch.zeros(1, 2 * HEADS, 1, length, start + 64) for _ in range(6)]
+    for layer in LAYERS:
+        looks[layer][..., 0] = share
+    for token, place, half, slot in zip(spelled.token, spelled.place, spelled.half, spelled.slot, strict=True):
+        if place != IGNORED:
+            own = looks[LAYERS[slot // HEADS]][0, half * HEADS + slot % HEADS, 0, token]
+            own.zero_()
+            own[start + place] = share
+    return looks
+
+
+@pytest.mark.parametrize(("share", "expected"), [(1.0, -log(ENOUGH)), (0.5, log(2))])
+def test_heads_are_wrong_by_what_they_do_not_give_to_the_letter(share: float, expected: float, tokenizer) -> None:
+    page = _page(3)
+    page = replace(page, questions=page.questions[:1])
+    said, spelled = _spelled(page, tokenizer)
+    medium = slice(5, 5 + 64)
+    looks = _looks(spelled, len(said[0]), medium.start, share)
+    own, others = shares(looks, spelled, medium)
+    assert len(own) == (spelled.place != IGNORED).sum()
+    assert len(own) + len(others) == len(spelled.row) * len(LAYERS) * HALVES * HEADS
+    assert (own == share).all()
+    assert (others == share).all()
+    assert missed(looks, spelled, medium).item() == pytest.approx(2 * expected, abs=1e-5)
+
+
+def test_words_are_those_before_what_they_say(tokenizer) -> None:
+    said, spelled = _spelled(replace(_page(3), questions=_page(3).questions[:1]), tokenizer)
+    prefix, length = 70, len(said[0])
+    layout = Layout(prefix, 1, slice(4, 70), torch.ones(1, prefix + length, dtype=torch.bool))
+    states = torch.arange(prefix + length).float().view(1, -1, 1)
+    assert (spelled.words(states, layout)[:, 0].long() - prefix).tolist() == spelled.token.tolist()
+
+
+def test_pages_are_told_and_asked_about() -> None:
+    _, samples, _ = Curriculum(0, ["doc"]).draw({})
+    assert all(len(sample.questions) == 2 and sample.questions[0].read for sample in samples)
+    asked = {question.text for sample in samples for question in sample.questions[1:]}
+    assert len(asked) > 5
+
+
+def test_without_a_page_nothing_is_read() -> None:
+    spelled = spell([Sample(None, [Question("How many?", "", "2")])], [[12]], show([[]], 8, 8))
+    assert not len(spelled.row)
+    assert missed([torch.rand(1, 6, 1, 12, 70)] * 6, spelled, slice(5, 69)) == 0
