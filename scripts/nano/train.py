@@ -178,8 +178,9 @@ class Trainer:
                 seen = batch.seen if batch.pixels is None else self.see(batch.pixels, batch.grid)
             embeds = self.model.model.language_model.embed_tokens(batch.ids).to(PRECISION)
             inner = batch.layout.medium
-            # What clips show is taught to the eyes by heads right behind them, and by nothing that lies deeper.
-            handed = seen.detach() if isinstance(batch.asked, Filmed) else seen
+            # What clips and pages show is taught to the eyes by heads right behind them, and by nothing deeper.
+            by_heads = isinstance(batch.asked, Filmed) or batch.asked.printed
+            handed = seen.detach() if by_heads else seen
             embeds = torch.cat([embeds[:, : inner.start], handed.to(embeds.dtype), embeds[:, inner.stop :]], dim=1)
             layers = None if batch.layout.branches else LAYER + 1
             hidden = read(
