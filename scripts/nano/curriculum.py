@@ -31,6 +31,7 @@ STRIPS = PixelBudget(FACTOR**2, 124 * 124)  # of frames, as they are
 # Seeing is what takes long, so a batch has many pictures with one question each rather than few with several.
 QUESTIONS = 1
 ROWS = 32
+PAGES = 16  # print has so many letters that more of it teaches no more
 FILM = 256  # frames of a batch of clips about which nothing is said
 FILM_ASKED = 128  # frames of one about which something is: words take longer than frames
 LENGTHS = (8, 12, 16, 16, 20, 24, 32, 32)  # of clips, in frames
@@ -132,7 +133,8 @@ class Curriculum:
             "doc": self._doc,
         }
         make = makers[job](learned) if job in makers else lambda: easy_sample(self.own, QUESTIONS)
-        return make, 2 * ROWS if job in SILENT else ROWS, (PICTURES, FRAMES)
+        rows = PAGES if job in ("letters", "doc") else 2 * ROWS if job in SILENT else ROWS
+        return make, rows, (PICTURES, FRAMES)
 
     def _ask(self, learned: int) -> Callable[[], Sample]:
         """Few things first."""

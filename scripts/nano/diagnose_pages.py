@@ -1,0 +1,83 @@
+"""How a training's words come to say what is printed: `python scripts/nano/diagnose_pages.py`.
+
+Held-out pages are told, and asked about, as the job `doc` does. For each kind of what is said: how often the token of
+the page on which it lies knows which line and column that is (`known`, by the heads of `printed.py`), how often the
+word does that is about to say it (`line`, `column`), how much of the attention of the head for it is there (`looked`,
+by `spelling.py`), and how often it is said right (`said`). `tell` rows are of transcriptions, `find` rows of answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from random import Random
+
+import torch
+from batches import collate
+from curriculum import FRAMES, PICTURES
+from data import HELD_OUT, Sample
+from data.doc import TRANSCRIBE, doc_sample
+from diagnose_clips import arguments
+from heads import IGNORED, LAYER, scaled
+from places import Asked
+from printed import COLUMNS, HALVES, LINES, Printed
+from spelling import shares
+from train import Trainer
+
+LINES_OF_A_PAGE = 6
+Figure = tuple[str, float, float, float, float, float]  # what is said; known, line, column, looked and said
+
+
+@torch.no_grad()
+def letters(trainer: Trainer, sample: Sample) -> Iterator[Figure]:
+    """Each character that is to be said of a page, and how that goes; one that lies nowhere is an end."""
+    batch = collate([sample], trainer.tokenizer, PICTURES, FRAMES)
+    spelled, layout = batch.spelled, batch.layout
+    assert isinstance(batch.asked, Asked)
+    assert isinstance(batch.asked.printed, Printed)
+    assert spelled
+    looked, heads = trainer.look(batch), trainer.heads[Asked.HEADS].print
+
+    places = heads.places(scaled(looked.states[LAYER][0, layout.medium]))
+    of_tokens = [
+        part.unflatten(-1, (HALVES, -1)).argmax(-1) for part in places.split([HALVES * LINES, HALVES * COLUMNS], -1)
+    ]
+    words = heads.words(scaled(spelled.words(looked.states[LAYER], layout))).split([LINES, COLUMNS], -1)
+    of_words = [part.argmax(-1) == where for part, where in zip(words, (spelled.line, spelled.column), strict=True)]
+    on_letters = torch.zeros(len(spelled.row))
+    on_letters[spelled.place != IGNORED] = shares(looked.looks, spelled, layout.medium)[0]
+
+    said = torch.nn.functional.linear(looked.hidden[:, layout.prefix :], trainer.model.lm_head.weight).argmax(-1)
+    said, wanted = (part.view(layout.branches, -1) for part in (said, batch.targets[:, layout.prefix :]))
+    right = (said == wanted)[spelled.branch, spelled.token]
+    for entry in range(len(spelled.row)):
+        question = sample.questions[int(spelled.branch[entry])]
+        place, half, slot = (int(part[entry]) for part in (spelled.place, spelled.half, spelled.slot))
+        if place == IGNORED:
+            kind, known = "end", 0.0
+        else:
+            character = trainer.tokenizer.decode([int(wanted[spelled.branch[entry], spelled.token[entry]])])
+            kind = "letter" if character.isalpha() else "digit" if character.isdigit() else "other"
+            line, first = (int(part[place, half]) for part in of_tokens)
+            known = float(line == spelled.line[entry] and first + slot == spelled.column[entry])
+        what = f"{'tell' if question.text == TRANSCRIBE else 'find'}, {kind}"
+        yield what, known, *(float(part[entry]) for part in (*of_words, on_letters, right))
+
+
+def main() -> None:
+    options = arguments(__doc__, limit=40)
+    trainer = Trainer(options.folder, 0.0)
+    found: dict[str, list[tuple[float, ...]]] = {}
+    for seed in range(options.limit):
+        for what, *figures in letters(trainer, doc_sample(Random(HELD_OUT + seed), 224, 224, LINES_OF_A_PAGE, 4)):
+            found.setdefault(what, []).append(tuple(figures))
+    print(f"{'':>14}{'known':>8}{'line':>8}{'column':>8}{'looked':>8}{'said':>8}{'of':>8}")
+    for what, rows in sorted(found.items()):
+        print(
+            f"{what:>14}"
+            + "".join(f"{figure:8.2f}" for figure in torch.tensor(rows).mean(0).tolist())
+            + f"{len(rows):8}"
+        )
+
+
+if __name__ == "__main__":
+    main()
