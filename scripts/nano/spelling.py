@@ -63,21 +63,21 @@ def spell(samples: Sequence[Sample], lengths: Sequence[Sequence[int]], printed: 
 
 
 def shares(looks: Sequence[Tensor], spelled: Spelled, medium: slice) -> tuple[Tensor, Tensor]:
-    """Of the head for each letter that lies somewhere, how much of its attention is there, (letters,).
+    """Of the head for each letter that lies somewhere, how much of its attention is there, (letters,), in their order.
 
     And of all others, how much is before the medium, (heads,). `looks` are the layers' attention to the prefix, (rows,
     heads, branches, length, prefix), `medium` its tokens there.
     """
-    own, others = [], []
+    own, others = torch.zeros(len(spelled.row)), []
     for number, layer in enumerate(LAYERS):
         attention = looks[layer].permute(0, 2, 3, 1, 4)[spelled.row, spelled.branch, spelled.token].float()
         wanted = (spelled.place != IGNORED) & (spelled.slot // HEADS == number)
         head = spelled.half * HEADS + spelled.slot % HEADS
-        own.append(attention[wanted, head[wanted], medium.start + spelled.place[wanted]])
+        own = own.masked_scatter(wanted, attention[wanted, head[wanted], medium.start + spelled.place[wanted]])
         rest = torch.ones(attention.shape[:2], dtype=torch.bool)
         rest[wanted, head[wanted]] = False
         others.append(attention[..., : medium.start].sum(-1)[rest])
-    return torch.cat(own), torch.cat(others)
+    return own[spelled.place != IGNORED], torch.cat(others)
 
 
 def missed(looks: Sequence[Tensor], spelled: Spelled, medium: slice) -> Tensor:

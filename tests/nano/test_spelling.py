@@ -115,6 +115,16 @@ def test_heads_are_wrong_by_what_they_do_not_give_to_the_letter(share: float, ex
     assert missed(looks, spelled, medium).item() == pytest.approx(2 * expected, abs=1e-5)
 
 
+def test_shares_are_in_the_order_of_what_is_said(tokenizer) -> None:
+    page = _page(3)
+    said, spelled = _spelled(replace(page, questions=page.questions[:1]), tokenizer)
+    looks = _looks(spelled, len(said[0]), 5, 1.0)
+    for layer in LAYERS:  # the later a word, the more it looks
+        looks[layer] *= torch.arange(len(said[0])).view(1, 1, 1, -1, 1) / len(said[0])
+    own, _ = shares(looks, spelled, slice(5, 5 + 64))
+    assert own.tolist() == pytest.approx((spelled.token[spelled.place != IGNORED] / len(said[0])).tolist())
+
+
 def test_words_are_those_before_what_they_say(tokenizer) -> None:
     said, spelled = _spelled(replace(_page(3), questions=_page(3).questions[:1]), tokenizer)
     prefix, length = 70, len(said[0])
