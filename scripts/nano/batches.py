@@ -6,12 +6,13 @@ for every question.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 import torch
-from data import Question, Sample
+from data import Address, Question, Sample
 from moments import Filmed, Seen, film, shown_by
 from network import Layout
 from places import Asked, ask
@@ -68,6 +69,27 @@ def prefix(sample: Sample, tokenizer: Tokenizer, patches: Patches | Seen) -> tup
     return ids, where, following, slice(len(before) - 1, len(ids))
 
 
+def answer(
+    question: Question, tokenizer: Tokenizer, before: Sequence[Markup | Literal] = ()
+) -> tuple[list[int], list[Address | None]]:
+    """Ids of an answer with what is said `before` and its end, and which character of a page is read in each.
+
+    Only what is read is said letter by letter.
+    """
+    if not question.read:
+        ids = tokenizer.encode([*before, Literal(question.answer), Markup(END_OF_TURN)])
+        return ids, [None] * len(ids)
+    ids = tokenizer.encode(before)
+    read: list[Address | None] = [None] * len(ids)
+    for is_read, group in groupby(zip(question.answer, question.read, strict=False), lambda one: one[1] is not None):
+        said = list(group)
+        for part in said if is_read else [("".join(letter for letter, _ in said), None)]:
+            tokens = tokenizer.encode([Literal(part[0])])
+            ids += tokens
+            read += [part[1]] * len(tokens)
+    return [*ids, tokenizer.id(END_OF_TURN)], [*read, question.read[-1]]
+
+
 def branch(question: Question, tokenizer: Tokenizer) -> tuple[list[int], list[bool]]:
     """Ids of a question, its thought and its answer; and which of them are to be learned."""
     asked: list[Markup | Literal] = [Literal(question.text), Markup("\nAssistant: \n<think>\n")]
@@ -82,12 +104,8 @@ def branch(question: Question, tokenizer: Tokenizer) -> tuple[list[int], list[bo
     if wanted := WANTED.get(question.mode):
         thought = tokenizer.encode([Literal(question.thought)])
         return prompt + thought, [False] * len(prompt) + [wanted(tokenizer.decode([t]).strip()) for t in thought]
-    thought = [Literal(question.thought), closed] if question.mode == "open" else []
-    if question.read:
-        letters = [token for letter in question.answer for token in tokenizer.encode([Literal(letter)])]
-        said = [*tokenizer.encode(thought), *letters, tokenizer.id(END_OF_TURN)]
-    else:
-        said = tokenizer.encode([*thought, Literal(question.answer), Markup(END_OF_TURN)])
+    thought: list[Markup | Literal] = [Literal(question.thought), closed] if question.mode == "open" else []
+    said, _ = answer(question, tokenizer, thought)
     return prompt + said, [False] * len(prompt) + [True] * len(said)
 
 
@@ -113,7 +131,11 @@ def collate(samples: list[Sample], tokenizer: Tokenizer, picture: PixelBudget, f
     shown = shown_by(before) if before else _shown(samples, media[0].merged_grid)
     pointed = spelled = None
     if isinstance(shown, Asked) and shown.printed and branches > 1:
-        spelled = spell(samples, [[len(said) for said, _ in row] for row in asked], shown.printed)
+        read = [
+            [_last(len(said), answer(one, tokenizer)[1]) for one, (said, _) in zip(sample.questions, row, strict=True)]
+            for sample, row in zip(samples, asked, strict=True)
+        ]
+        spelled = spell(read, shown.printed)
     if isinstance(shown, Filmed) and branches > 1:
         pieces = [[[tokenizer.decode([token]) for token in said] for said, _ in row] for row in asked]
         pointed = point(samples, pieces, shown)
@@ -133,6 +155,11 @@ def collate(samples: list[Sample], tokenizer: Tokenizer, picture: PixelBudget, f
         any(question.mode == "timed" for question in samples[0].questions),
         torch.stack([seen.states for seen in before]) if before else None,
     )
+
+
+def _last(length: int, read: list[Address | None]) -> list[Address | None]:
+    """What is read in the last of so many tokens, and nothing before."""
+    return [None] * (length - len(read)) + read
 
 
 def _shown(samples: list[Sample], grid: tuple[int, int, int]) -> Asked | Filmed:

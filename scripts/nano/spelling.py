@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from data import Sample
+from data import Address
 from heads import IGNORED
 from network import Layout
 from pointing import short_of_enough
@@ -48,17 +48,16 @@ class Spelled:
         return states[:, layout.prefix :].unflatten(1, (layout.branches, -1))[self.row, self.branch, self.token]
 
 
-def spell(samples: Sequence[Sample], lengths: Sequence[Sequence[int]], printed: Printed) -> Spelled:
-    """For samples' questions, which are told in so many tokens, a row and a branch each."""
-    entries = []
-    for row, (sample, said) in enumerate(zip(samples, lengths, strict=True)):
-        for branch, (question, length) in enumerate(zip(sample.questions, said, strict=True)):
-            # What a token says is decided by the one before.
-            begin = length - len(question.read or ()) - 1
-            for index, address in enumerate(question.read or ()):
-                if address:
-                    at = printed.at[row].get(address, (IGNORED,) * 3)
-                    entries.append((row, branch, begin + index, *address, *at))
+def spell(read: Sequence[Sequence[Sequence[Address | None]]], printed: Printed) -> Spelled:
+    """For what is read in each token, of each branch of each row."""
+    entries = [
+        # What a token says is decided by the one before.
+        (row, branch, token - 1, *address, *printed.at[row].get(address, (IGNORED,) * 3))
+        for row, branches in enumerate(read)
+        for branch, tokens in enumerate(branches)
+        for token, address in enumerate(tokens)
+        if address
+    ]
     return Spelled(*torch.tensor(entries, dtype=torch.long).view(-1, 8).unbind(-1))
 
 

@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 import torch
-from batches import branch
+from batches import answer, branch
 from curriculum import Curriculum
 from data import Question, Sample
 from data.doc import doc_sample
@@ -20,6 +20,7 @@ from spelling import HEADS, LAYERS, missed, shares, spell
 
 from ernie_cli.runtime.checkpoint import NANO, find
 from ernie_cli.runtime.prompt import END_OF_TURN
+from ernie_cli.runtime.tokenizer import Literal, Markup
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +68,9 @@ def test_a_value_is_read_where_it_stands_and_a_key_nowhere() -> None:
 
 def _spelled(page: Sample, tokenizer):
     said = [branch(question, tokenizer)[0] for question in page.questions]
-    return said, spell([page], [[len(one) for one in said]], show([page.letters or []], 8, 8))
+    read = [answer(question, tokenizer)[1] for question in page.questions]
+    padded = [[None] * (len(ids) - len(its)) + its for ids, its in zip(said, read, strict=True)]
+    return said, spell([padded], show([page.letters or []], 8, 8))
 
 
 def test_the_token_before_a_letter_is_the_one_that_says_it(tokenizer) -> None:
@@ -80,11 +83,19 @@ def test_the_token_before_a_letter_is_the_one_that_says_it(tokenizer) -> None:
     assert len(told) == len(page.questions[0].answer) + 1  # a token for each
 
 
-def test_an_answer_that_is_read_nowhere_is_said_in_words(tokenizer) -> None:
-    question = _page(3).questions[0]
-    spelled, whole = (branch(one, tokenizer)[0] for one in (question, replace(question, read=None)))
-    assert len(whole) < len(spelled)
-    assert tokenizer.decode(whole) == tokenizer.decode(spelled)
+def test_what_is_read_is_said_letter_by_letter_and_the_rest_in_words(tokenizer) -> None:
+    said = '{"name": "Ida Reed"}'
+    begin = said.index("Ida")
+    read = tuple((0, i - begin) if begin <= i < begin + 9 else None for i in range(len(said) + 1))
+    ids, addresses = answer(Question("", "", said, read=read), tokenizer)
+    assert tokenizer.decode(ids[:-1]) == said
+    assert [address for address in addresses if address] == [(0, i) for i in range(9)]
+    assert [tokenizer.decode([one]) for one, address in zip(ids, addresses, strict=True) if address] == [*'Ida Reed"']
+    assert len(ids) < len(said)
+    whole, nowhere = answer(Question("", "", said), tokenizer)
+    assert len(whole) < len(ids)
+    assert not any(nowhere)
+    assert whole == tokenizer.encode([Literal(said), Markup(END_OF_TURN)])
 
 
 def _looks(spelled, length: int, start: int, share: float) -> list[torch.Tensor]:
@@ -141,6 +152,6 @@ def test_pages_are_told_and_asked_about() -> None:
 
 
 def test_without_a_page_nothing_is_read() -> None:
-    spelled = spell([Sample(None, [Question("How many?", "", "2")])], [[12]], show([[]], 8, 8))
+    spelled = spell([[[None] * 12]], show([[]], 8, 8))
     assert not len(spelled.row)
     assert missed([torch.rand(1, 6, 1, 12, 70)] * 6, spelled, slice(5, 69)) == 0
