@@ -20,6 +20,7 @@ CHARACTERS = " " + "".join(map(chr, range(33, 127))) + "•"
 HALVES, SLOTS = 2, 6  # of a token: hardly a line is lower than 14 pixels, hardly six letters are narrower than 28
 LINES, COLUMNS = 16, 48  # of a page, at most
 BLANK = 0.1  # how much a slot without a letter counts: most are
+EYES = 10  # how much more letters count: what the eyes learn of them is drowned by other jobs else
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ class PrintHeads(nn.Module):
         read = self.letters(scaled(seen)).float().view(-1, len(CHARACTERS) + 1)
         weights = torch.ones(len(CHARACTERS) + 1)
         weights[0] = BLANK
-        return off + wrong(read, printed.letters.flatten(), weights)
+        return off + EYES * wrong(read, printed.letters.flatten(), weights)
 
     def misplaced(self, words: Tensor, lines: Tensor, columns: Tensor) -> Tensor:
         """How far off words (words, hidden) are about the line and the column of what they say, (words,) each."""
