@@ -7,8 +7,9 @@ for every question.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from itertools import groupby
+from typing import TypeVar, cast
 
 import numpy as np
 import torch
@@ -53,6 +54,19 @@ class Batch:
     spelled: Spelled | None = None
     timed: bool = False
     seen: Tensor | None = None
+
+
+T = TypeVar("T")
+
+
+def moved(what: T, device: torch.device) -> T:
+    """A batch, or a part of one, with all of its tensors on a device."""
+    if isinstance(what, Tensor):
+        return cast(T, what.to(device, non_blocking=True))
+    if is_dataclass(what) and not isinstance(what, type):
+        parts = {field.name: moved(getattr(what, field.name), device) for field in fields(what)}
+        return replace(what, **parts)  # type: ignore[return-value]
+    return what
 
 
 def prefix(sample: Sample, tokenizer: Tokenizer, patches: Patches | Seen) -> tuple[list[int], np.ndarray, int, slice]:

@@ -75,28 +75,37 @@ class Curriculum:
     """Batches in which all media come out at one size; each job grows harder as its own pictures are learned.
 
     `jobs` are names, or with another share than in `MIX`, as in `ground=0.8`. `reels` gives clips as `FILMS` draws
-    them, of a kind, a size and a number of frames, if they are not to be drawn anew each time.
+    them, of a kind, a size and a number of frames, if they are not to be drawn anew each time. A batch is so many
+    `times` as large as a CPU's.
     """
 
-    def __init__(self, seed: int, jobs: Sequence[str] = tuple(MIX), rank: int = 0, reels: Reels | None = None) -> None:
+    def __init__(
+        self,
+        seed: int | str,
+        jobs: Sequence[str] = tuple(MIX),
+        rank: int = 0,
+        reels: Reels | None = None,
+        times: int = 1,
+    ) -> None:
         # Processes that train together draw the same jobs and sizes, so that none waits, but samples of their own.
-        self.random, self.own = Random(seed), Random(f"{seed} {rank}")
+        self.random, self.own, self.times = Random(seed), Random(f"{seed} {rank}"), times
         self.mix = dict(_share(job) for job in jobs)
         self._clip = reels or (lambda kind, size, frames: FILMS[kind](self.own, *size, frames))
         self._clips_only = reels is not None  # no strips of clocks: these teach the eyes
         self._waiting: dict[str, list[Draw]] = {job: [] for job in self.mix}
 
-    def draw(self, learned: Mapping[str, int], *, eager: bool = True) -> Draw:
+    def draw(self, learned: Mapping[str, int]) -> Draw:
         """The next batch's job, samples and pixel budgets, after `learned` pictures of each job.
 
-        Unless `eager`, none counts more than its share.
+        As long as nothing is learned, since heads learn alone, none counts more than its share.
         """
-        first = [job for job in self.mix if eager and learned.get(job, 0) < FIRST.get(job, 0)]
+        first = [job for job in self.mix if any(learned.values()) and learned.get(job, 0) < FIRST.get(job, 0)]
         weights = [share * (EAGER if job in first else 1) for job, share in self.mix.items()]
         job = self.random.choices(list(self.mix), weights)[0]
         waiting = self._waiting[job]
         if not waiting:
             make, rows, budgets = self._job(job, learned.get(job, 0))
+            rows *= self.times
             # A row is as long as the longest of its batch: like goes with like.
             batches = 1 if job in SILENT else POOL
             drawn = sorted((self._with_modes(make()) for _ in range(batches * rows)), key=_length)

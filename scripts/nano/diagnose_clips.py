@@ -22,7 +22,7 @@ from moments import CHANGES, DIGITS, EARLY, LATE, MOST, STAGES, TOLD, Filmed
 from moments import FRAMES as SHOWN
 from places import KINDS
 from torch import Tensor
-from train import ROOT, Trainer
+from trainer import ROOT, Trainer
 
 PLACES = ("first", "second")  # frames of a token
 

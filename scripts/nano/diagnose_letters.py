@@ -20,7 +20,7 @@ from heads import scaled
 from places import Asked
 from printed import CHARACTERS
 from torch import Tensor
-from train import Trainer
+from trainer import Trainer
 
 KINDS = {"digits": str.isdigit, "small letters": str.islower, "capitals": str.isupper}
 

@@ -21,7 +21,7 @@ from heads import IGNORED, LAYER, scaled
 from places import Asked
 from printed import COLUMNS, HALVES, LINES, Printed
 from spelling import shares
-from train import Trainer
+from trainer import Trainer
 
 LINES_OF_A_PAGE = 6
 Figure = tuple[str, float, float, float, float, float]  # what is said; known, line, column, looked and said

@@ -22,7 +22,7 @@ from data.scenes import SHAPES
 from diagnose_clips import arguments
 from heads import LAYER, scaled, split
 from moments import DIGITS, LATE, MOST, TOLD, Filmed
-from train import Trainer
+from trainer import Trainer
 
 Figure = tuple[str, float, float, float, float, float]  # what is asked for; looked, known, told, read and said
 

@@ -245,9 +245,9 @@ class ClipHeads(nn.Module):
         Without `seen` nothing is asked that is asked right behind the eyes.
         """
         late = split(self.late(scaled(state)), LATE)
-        changes = torch.ones(len(CHANGES))
+        changes = torch.ones(len(CHANGES), device=state.device)
         changes[CHANGES.index("none")] = NOTHING
-        stages = torch.ones(len(STAGES))
+        stages = torch.ones(len(STAGES), device=state.device)
         stages[STAGES.index("none")] = NO_STAGE
         # To few tokens something happens, but of those the frames are told.
         happened = asked.happened.any(-1, keepdim=True)

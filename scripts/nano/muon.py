@@ -1,4 +1,4 @@
-"""Muon for many small matrices on a CPU: torch's, its orthogonalisation in any precision and shared by processes."""
+"""Muon for many small matrices: torch's, its orthogonalisation in any precision and shared by processes."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _shared(stacks: Sequence[Tensor]) -> list[Tensor]:
     if not (dist.is_initialized() and stacks):
         return [orthogonal(stack) for stack in stacks]
     rank, world = dist.get_rank(), dist.get_world_size()
-    flat = torch.zeros(sum(stack.numel() for stack in stacks))
+    flat = torch.zeros(sum(stack.numel() for stack in stacks), device=stacks[0].device)
     done = [part.view_as(stack) for part, stack in zip(flat.split([s.numel() for s in stacks]), stacks, strict=True)]
     for part, stack in zip(done, stacks, strict=True):
         part[rank::world] = orthogonal(stack[rank::world])

@@ -32,7 +32,7 @@ def see(model: Ernie4_5_VLMoeForConditionalGeneration, pixels: Tensor, grid: tup
     tower, resampler = model.model.vision_tower, model.model.resampler_model
     frames, height, width = grid
     batch = pixels.shape[0]
-    one_frame = torch.tensor([[1, height, width]])
+    one_frame = torch.tensor([[1, height, width]], device=pixels.device)
     places = get_vision_position_ids(one_frame, tower.spatial_merge_size)
     x = tower.patch_embed(pixels.reshape(batch * frames, height * width, -1))
     cos, sin = (part[None] for part in tower.rotary_pos_emb(x, places))
@@ -86,7 +86,7 @@ def read(
     """
     text_model = model.model.language_model
     cos, sin = text_model.rotary_emb(embeds, positions)
-    mask = _causal(embeds.shape[1], torch.float32)
+    mask = _causal(embeds.shape[1], torch.float32, embeds.device)
     text, vision = _kinds_of_token(layout)
     start = layout.vision.start
     x = embeds
@@ -254,7 +254,7 @@ def attention_in(
     cos, sin = text_model.rotary_emb(states, positions)
     q, k = _queries_and_keys(_rms_norm(states, norm), to_q, to_k, cos, sin)
     scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
-    return (scores.float() + _causal(states.shape[1], torch.float32)).log_softmax(-1)
+    return (scores.float() + _causal(states.shape[1], torch.float32, states.device)).log_softmax(-1)
 
 
 def _queries_and_keys(normed: Tensor, to_q: Tensor, to_k: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor]:
@@ -281,7 +281,7 @@ def _sparse(weights: list[Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
     Gives its output and how large a share of the tokens each expert got.
     """
     if not x.shape[1]:
-        return x, torch.zeros(len(weights[-1]))
+        return x, torch.zeros(len(weights[-1]), device=x.device)
     norm, gate, up, down, router, bias, gate_up, out = weights
     normed, x, chosen, shares = _run(_routed, [norm, gate, up, down, router, bias], x)
     # Sorted by expert, so that each sees its own tokens only, and some that count nothing to make their number round.
@@ -290,8 +290,8 @@ def _sparse(weights: list[Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
     spare = -counts % SLOTS
     ends = (counts + spare).cumsum(0)
     order = by_token.argsort()
-    places = torch.arange(len(order)) + (spare.cumsum(0) - spare)[by_token[order]]
-    tokens = torch.zeros(int(ends[-1]), dtype=torch.long).scatter_(0, places, order // TOP_K)
+    places = torch.arange(len(order), device=x.device) + (spare.cumsum(0) - spare)[by_token[order]]
+    tokens = torch.zeros(int(ends[-1]), dtype=torch.long, device=x.device).scatter_(0, places, order // TOP_K)
     share = shares.new_zeros(len(tokens)).scatter(0, places, shares.flatten()[order])
     inner = F.grouped_mm(normed.flatten(0, 1)[tokens], gate_up.to(x.dtype).transpose(1, 2), offs=ends.int())
     inner = _run(_gated, [], inner[None], share[None])[0]
@@ -304,7 +304,7 @@ def _routed(weights: list[Tensor], x: Tensor) -> tuple[Tensor, Tensor, Tensor, T
     """Normed tokens; tokens with the shared expert's part; chosen experts and their shares (batch, tokens, TOP_K)."""
     norm, gate, up, down, router, bias = weights
     normed = _rms_norm(x, norm)
-    with torch.autocast("cpu", enabled=False):
+    with torch.autocast(x.device.type, enabled=False):
         scores = F.linear(normed.float(), router.float()).softmax(-1)
         chosen = (scores + bias.squeeze()).topk(TOP_K, dim=-1).indices
         shares = scores.gather(-1, chosen)
@@ -335,18 +335,19 @@ def _attend_branches(q: Tensor, k: Tensor, v: Tensor, cut: int, branches: int) -
     Also gives how much of it is on the prefix, (batch, heads, branches, length, prefix).
     """
     scale = q.shape[-1] ** -0.5
-    first = (q[:, :, :cut] @ k[:, :, :cut].transpose(-1, -2)) * scale + _causal(cut, q.dtype)
+    first = (q[:, :, :cut] @ k[:, :, :cut].transpose(-1, -2)) * scale + _causal(cut, q.dtype, q.device)
     in_prefix = first.softmax(-1, dtype=q.dtype) @ v[:, :, :cut]
     bq, bk, bv = (t[:, :, cut:].unflatten(2, (branches, -1)) for t in (q, k, v))
     to_prefix = (q[:, :, cut:] @ k[:, :, :cut].transpose(-1, -2)).unflatten(2, (branches, -1))
     to_itself = bq @ bk.transpose(-1, -2)
     length = to_itself.shape[-1]
-    mask = torch.cat([torch.zeros(length, cut, dtype=q.dtype), _causal(length, q.dtype)], dim=1)
+    unmasked = torch.zeros(length, cut, dtype=q.dtype, device=q.device)
+    mask = torch.cat([unmasked, _causal(length, q.dtype, q.device)], dim=1)
     weights = (torch.cat([to_prefix, to_itself], dim=-1) * scale + mask).softmax(-1, dtype=q.dtype)
     from_prefix = weights[..., :cut].flatten(2, 3) @ v[:, :, :cut]
     from_itself = (weights[..., cut:] @ bv).flatten(2, 3)
     return torch.cat([in_prefix, from_prefix + from_itself], dim=2), weights[..., :cut]
 
 
-def _causal(length: int, dtype: torch.dtype) -> Tensor:
-    return torch.full((length, length), -1e4, dtype=dtype).triu(1)
+def _causal(length: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    return torch.full((length, length), -1e4, dtype=dtype, device=device).triu(1)

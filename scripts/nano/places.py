@@ -103,7 +103,8 @@ class Heads(nn.Module):
     def losses(self, seen: Tensor, state: Tensor, asked: Asked) -> Tensor:
         """What the heads get wrong about a batch, each on average; `state` is what layer `LAYER` hands on."""
         early, late = split(self.early(scaled(seen)), EARLY), split(self.late(scaled(state)), LATE)
-        own = torch.cartesian_prod(torch.arange(asked.height), torch.arange(asked.width)).expand(len(seen), -1, -1)
+        sides = (torch.arange(side, device=seen.device) for side in (asked.height, asked.width))
+        own = torch.cartesian_prod(*sides).expand(len(seen), -1, -1)
         off = mistakes(late["place"], own)
         if asked.kinds is not None:
             assert asked.edges is not None

@@ -181,7 +181,7 @@ def words(states: Tensor, pointed: Pointed, layout: Layout) -> Tensor:
 def missed(looks: Sequence[Tensor], pointed: Pointed, start: int) -> Tensor:
     """How far off words look: minus the logarithms of what they have `found` and `read`, on average."""
     shares = (*found(looks, pointed, start), *read(looks, pointed, start))
-    return sum((short_of_enough(share.clamp(min=LEAST).log()) for share in shares), torch.zeros(()))
+    return torch.stack([short_of_enough(share.clamp(min=LEAST).log()) for share in shares]).sum()
 
 
 def missed_before(attention: Tensor, pairs: int) -> Tensor:

@@ -90,7 +90,7 @@ class PrintHeads(nn.Module):
         if seen is None:
             return off
         read = self.letters(scaled(seen)).float().view(-1, len(CHARACTERS) + 1)
-        weights = torch.ones(len(CHARACTERS) + 1)
+        weights = torch.ones(len(CHARACTERS) + 1, device=seen.device)
         weights[0] = BLANK
         return off + EYES * wrong(read, printed.letters.flatten(), weights)
 

@@ -67,13 +67,13 @@ def shares(looks: Sequence[Tensor], spelled: Spelled, medium: slice) -> tuple[Te
     And of all others, how much is before the medium, (heads,). `looks` are the layers' attention to the prefix, (rows,
     heads, branches, length, prefix), `medium` its tokens there.
     """
-    own, others = torch.zeros(len(spelled.row)), []
+    own, others = torch.zeros(len(spelled.row), device=spelled.row.device), []
     for number, layer in enumerate(LAYERS):
         attention = looks[layer].permute(0, 2, 3, 1, 4)[spelled.row, spelled.branch, spelled.token].float()
         wanted = (spelled.place != IGNORED) & (spelled.slot // HEADS == number)
         head = spelled.half * HEADS + spelled.slot % HEADS
         own = own.masked_scatter(wanted, attention[wanted, head[wanted], medium.start + spelled.place[wanted]])
-        rest = torch.ones(attention.shape[:2], dtype=torch.bool)
+        rest = torch.ones(attention.shape[:2], dtype=torch.bool, device=attention.device)
         rest[wanted, head[wanted]] = False
         others.append(attention[..., : medium.start].sum(-1)[rest])
     return own[spelled.place != IGNORED], torch.cat(others)
@@ -82,4 +82,4 @@ def shares(looks: Sequence[Tensor], spelled: Spelled, medium: slice) -> tuple[Te
 def missed(looks: Sequence[Tensor], spelled: Spelled, medium: slice) -> Tensor:
     """How far off words look: minus the logarithms of their `shares`, on average."""
     parts = shares(looks, spelled, medium)
-    return sum((short_of_enough(share.clamp(min=LEAST).log()) for share in parts), torch.zeros(()))
+    return torch.stack([short_of_enough(share.clamp(min=LEAST).log()) for share in parts]).sum()

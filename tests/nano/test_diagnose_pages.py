@@ -9,7 +9,7 @@ import torch
 from data import HELD_OUT
 from data.doc import doc_sample
 from diagnose_pages import letters
-from train import Trainer
+from trainer import Trainer
 
 
 def test_all_that_is_read_is_told_of_once_and_shares_are_shares(tmp_path: Path) -> None:

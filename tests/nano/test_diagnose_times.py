@@ -9,7 +9,7 @@ import torch
 from curriculum import timed_sample
 from data import HELD_OUT
 from diagnose_times import times
-from train import Trainer
+from trainer import Trainer
 
 
 def test_every_time_and_every_verdict_of_a_clips_thoughts_is_told_of_once_and_shares_are_shares(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from batches import collate
 from curriculum import FILMS, FRAMES, PICTURES, Curriculum
 from data.video import questions_about
 from reels import AGAIN, Reels
-from train import ALONE, Trainer
+from trainer import ALONE, Trainer
 
 SIZE = (140, 140)
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from batches import collate
+from batches import collate, moved
 from curriculum import Curriculum
 from torch.linalg import matrix_norm
-from train import ALONE, CAPPED_BY, CAPS, CLIP, Trainer, _clip
+from trainer import ALONE, CAPPED_BY, CAPS, CLIP, Trainer, _clip
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_experts_are_held_below_their_bounds(trainer: Trainer) -> None:
 def test_a_gradient_is_shortened_by_itself_and_takes_nothing_from_others() -> None:
     weights = [torch.nn.Parameter(torch.zeros(2, 2)) for _ in range(3)]
     weights[0].grad, weights[1].grad = torch.full((2, 2), 15.0), torch.full((2, 2), CLIP / 4)
-    assert _clip(weights).item() == pytest.approx(30.0)
+    assert _clip(weights) == pytest.approx(30.0)
     assert weights[0].grad.norm().item() == pytest.approx(CLIP)
     assert (weights[1].grad == CLIP / 4).all()
     assert weights[2].grad is None
@@ -80,3 +80,14 @@ def test_clips_are_learned_from(trainer: Trainer, job: str) -> None:
     # The eyes learn from what the heads right behind them are asked, and not from times that are said.
     assert any(weight.grad is not None for weight in eyes) == (job != "times")
     assert any(weight.grad is not None for weight in decoder)
+
+
+@pytest.mark.parametrize("job", ["ground", "places", "letters", "doc", "moments", "times", "video", "judge"])
+def test_all_that_is_computed_is_on_the_device_of_the_batch(trainer: Trainer, job: str) -> None:
+    """What were made without saying where would lie on no device at all here, and on a GPU in the wrong place."""
+    trainer.step = ALONE + 1
+    _, samples, budgets = Curriculum(0, [job]).draw({})
+    batch = moved(collate(samples[:2], trainer.tokenizer, *budgets), trainer.device)
+    with torch.device("meta"):
+        losses = trainer.learn(job, batch, 1.0)
+    assert sum(losses[:3]) > 0

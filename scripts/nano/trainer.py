@@ -1,0 +1,320 @@
+"""Nano as it learns: the model, its heads and optimizers, what a batch teaches them, and how all of it is kept."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pointing
+import spelling
+import torch
+import torch.distributed as dist
+from batches import Batch
+from heads import LAYER
+from moments import FRAMES, ClipHeads, Filmed
+from muon import Muon
+from network import attention_in, loss, padded_indices, read, see
+from places import Asked, Heads
+from shape import new_model
+from torch import Tensor, nn
+
+from ernie_cli.runtime.checkpoint import NANO, find
+from ernie_cli.runtime.loading import load
+from ernie_cli.runtime.prompt import CONTROL
+from ernie_cli.runtime.tokenizer import Tokenizer
+
+ROOT = Path(__file__).parents[2]
+TOKENIZER = ROOT / "ernie_cli" / "nano" / "tokenizer.model"
+# By the checkpoint in the package, of each job: the curriculum goes by it.
+LEARNED = {
+    "easy-vqa": 42_608,
+    "ask": 71_168,
+    "ground": 428_224,
+    "places": 106_752,
+    "judge": 100_480,
+    "times": 88_616,
+    "moments": 98_112,
+    "video": 21_780,
+}
+WARMUP = 50
+# How much what every token shows counts: alone, and beside what is said. What a clip's tokens do not know cannot be
+# said: those of whole films are too few to teach it.
+SHOWN = {Asked.HEADS: (0.08, 0.08), Filmed.HEADS: (0.2, 0.4)}
+# The attention that `pointing.py` teaches words. Where that has changed, it is quicker to let it learn faster than all.
+WORDS_LOOK = tuple(
+    f"model.language_model.layers.{layer}.self_attn" for layer in (pointing.FIND_LAYER, pointing.READ_LAYER)
+)
+POINTED = 0.5  # how much it counts to look where a time can be read
+RANK, WORLD = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))  # set by torchrun
+# Steps in which new heads learn by themselves, so many times as fast: what they want at first would shock the model.
+ALONE, FASTER = 150, 5
+# Norm of each weight's gradient; most are longer, so that all jobs count alike everywhere. (Clipped as one, gradients
+# of where words should look, a hundred times those of what they say, left a clip's words little to learn with.)
+CLIP = 0.01
+# Experts' largest singular values, of `gate_up_proj` and of `down_proj`, fall to the last over so many steps: once
+# grown, they multiply gradients until a single token drowns all others.
+CAPS, CAPPED_BY, CAP_EVERY = {"gate_up_proj": (10.0, 6.0), "down_proj": (6.0, 4.0)}, 1500, 25
+BALANCE = 1e-3  # how fast the routers' bias follows the load (DeepSeek-V3, auxiliary-loss-free balancing)
+
+
+class Looked(NamedTuple):
+    """What the model makes of a batch: a medium's tokens as the eyes hand them on, (rows, tokens, hidden); all tokens'
+    last states; and of each layer, as `read` gives them, the states, expert loads and attention to the prefix."""
+
+    seen: Tensor
+    states: list[Tensor]
+    hidden: Tensor
+    loads: list[Tensor]
+    looks: list[Tensor]
+
+
+class Losses(NamedTuple):
+    """Mean loss over the learned tokens; that of what every token shows; and that of where it is looked."""
+
+    said: Tensor
+    shown: Tensor
+    pointed: Tensor
+
+
+class Trainer:
+    """The model, its two optimizers and how far it has come."""
+
+    def __init__(
+        self,
+        folder: Path,
+        peak: float,
+        *,
+        fresh: bool = False,
+        eyes: bool = True,
+        looking: float = 1.0,
+        device: str = "cpu",
+    ) -> None:
+        self.folder, self.peak, self.eyes, self.device = folder, peak, eyes, torch.device(device)
+        # Where there are instructions for bfloat16 it takes half of float32's time, and elsewhere many times as long.
+        self.half = self.device.type == "cuda" or "AVX512" in torch.backends.cpu.get_cpu_capability()
+        self.precision = torch.bfloat16 if self.half else torch.float32
+        self.tokenizer = Tokenizer(TOKENIZER, CONTROL)
+        saved = torch.load(folder / "state.pt", self.device) if (folder / "state.pt").exists() else None
+        self.model = new_model(self.tokenizer.control)
+        hidden = self.model.config.text_config.hidden_size
+        self.heads = nn.ModuleDict({Asked.HEADS: Heads(hidden), Filmed.HEADS: ClipHeads(hidden)})
+        self.step = 0
+        self.learned: Counter[str] = Counter()  # pictures of each job
+        if not saved and not fresh:
+            self.model.load_state_dict(load(find(NANO), "cpu").native.state_dict())
+            self.learned.update(LEARNED)
+        self.model.to(self.device)
+        self.heads.to(self.device)
+        matrices, rest = [], []
+        # Each expert by itself is a matrix, in the memory of the tensor that holds them all.
+        self.experts = {
+            name: (weight, [nn.Parameter(expert) for expert in weight.data])
+            for name, weight in self.model.named_parameters()
+            if name.endswith(tuple(CAPS))
+        }
+        for name, weight in [*self.model.named_parameters(), *self.heads.named_parameters("heads")]:
+            if not weight.requires_grad:
+                continue
+            if name in self.experts:
+                matrices += self.experts[name][1]
+                continue
+            inner = weight.ndim == 2 and not any(part in name for part in ("embed_tokens", "lm_head", "heads"))
+            (matrices if inner else rest).append(weight)
+        looks = {weight: looking for name, weight in self.model.named_parameters() if name.startswith(WORDS_LOOK)}
+        self.optimizers: list[torch.optim.Optimizer] = [
+            Muon(matrices, looks, lr=peak, weight_decay=0.02),
+            torch.optim.AdamW(rest, lr=peak, betas=(0.9, 0.98), weight_decay=0.01),
+        ]
+        if saved:
+            self._load(saved)
+
+    @property
+    def alone(self) -> bool:
+        """Whether nothing but the heads learns yet."""
+        return self.step < ALONE
+
+    def _load(self, state: dict[str, Any]) -> None:
+        self.model.load_state_dict(state["model"])
+        self.heads.load_state_dict(state["heads"])
+        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
+        self.step, self.learned = state["step"], Counter(state["learned"])
+
+    def save(self) -> None:
+        """Everything needed to go on, written whole or not at all, by the first process."""
+        if RANK:
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        state = {
+            "model": self.model.state_dict(),
+            "heads": self.heads.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "step": self.step,
+            "learned": dict(self.learned),
+        }
+        torch.save(state, self.folder / "state.part")
+        (self.folder / "state.part").replace(self.folder / "state.pt")
+
+    def see(self, pixels: Tensor, grid: tuple[int, int, int]) -> Tensor:
+        """What the eyes make of media of one grid (t, h, w)."""
+        with self._autocast():
+            return see(self.model, pixels.to(self.device, self.precision), grid)
+
+    def _autocast(self) -> torch.autocast:
+        """Half precision where it helps."""
+        return torch.autocast(self.device.type, self.precision, enabled=self.half)
+
+    def look(self, batch: Batch) -> Looked:
+        """The model's way through a batch: as far as the heads if nothing is said in it."""
+        loads: list[Tensor] = []
+        states: list[Tensor] = []
+        looks: list[Tensor] = []
+        with self._autocast():
+            with torch.set_grad_enabled(torch.is_grad_enabled() and self.eyes and not batch.timed):
+                seen = batch.seen if batch.pixels is None else self.see(batch.pixels, batch.grid)
+            embeds = self.model.model.language_model.embed_tokens(batch.ids).to(self.precision)
+            inner = batch.layout.medium
+            # What clips and pages show is taught to the eyes by heads right behind them, and by nothing deeper.
+            by_heads = isinstance(batch.asked, Filmed) or batch.asked.printed
+            handed = seen.detach() if by_heads else seen
+            embeds = torch.cat([embeds[:, : inner.start], handed.to(embeds.dtype), embeds[:, inner.stop :]], dim=1)
+            layers = None if batch.layout.branches else LAYER + 1
+            hidden = read(
+                self.model,
+                embeds,
+                batch.positions,
+                batch.layout,
+                loads=loads,
+                states=states,
+                looks=looks,
+                layers=layers,
+                wanted=batch.targets != -100,
+            )
+        return Looked(seen, states, hidden, loads, looks)
+
+    def losses(self, batch: Batch) -> tuple[Losses, list[Tensor]]:
+        """What is wrong about a batch, and each sparse layer's expert loads."""
+        said = shown = pointed = torch.zeros((), device=self.device)
+        medium = batch.layout.medium
+        with torch.set_grad_enabled(not self.alone):
+            looked = self.look(batch)
+        with self._autocast():
+            # The eyes learn nothing of clips about which only thoughts are said: without them these take less time.
+            unasked = batch.timed and not self.alone
+            seen = None if unasked or batch.seen is not None else looked.seen
+            shown = self.heads[batch.asked.HEADS].losses(seen, looked.states[LAYER][:, medium], batch.asked)
+            if batch.layout.branches and not self.alone:
+                learned = padded_indices(batch.targets != -100)
+                hidden = looked.hidden.flatten(0, 1)[learned]
+                said = loss(hidden, self.model.lm_head.weight, batch.targets.flatten()[learned])
+            if isinstance(batch.asked, Filmed) and not self.alone:
+                pointed = self._missed(looked, batch)
+            if batch.spelled and not self.alone:
+                pointed = spelling.missed(looked.looks, batch.spelled, medium)
+                words = batch.spelled.words(looked.states[LAYER], batch.layout)
+                pointed = pointed + self.heads[Asked.HEADS].print.misplaced(
+                    words, batch.spelled.line, batch.spelled.column
+                )
+        return Losses(said, shown, pointed), looked.loads
+
+    def _missed(self, looked: Looked, batch: Batch) -> Tensor:
+        """How far off a clip's tokens look, and those that speak of it."""
+        medium, pairs = batch.layout.medium, -(-batch.grid[0] // FRAMES)
+        prefix = slice(batch.layout.prefix)
+        missed = torch.zeros((), device=self.device)
+        for layer in pointing.BEFORE_LAYERS:
+            states = looked.states[layer - 1][:, prefix]
+            attention = attention_in(self.model, layer, states, batch.positions[..., prefix])
+            missed = missed + pointing.missed_before(attention[..., medium, medium], pairs)
+        if batch.pointed:
+            missed = missed + pointing.missed(looked.looks, batch.pointed, medium.start)
+            words = pointing.words(looked.states[pointing.FIND_LAYER], batch.pointed, batch.layout)
+            missed = missed + self.heads[Filmed.HEADS].misnumbered(words, batch.pointed.number)
+        return missed
+
+    def learn(self, job: str, batch: Batch, scale: float) -> tuple[float, ...]:
+        """One step with a batch on the trainer's device; the learning rate is `scale` times the peak after the warm-up.
+
+        Gives the losses, and the norms of the eyes' gradient and of the decoder's before each is clipped.
+        """
+        rate = self.peak * FASTER if self.alone else self.peak * scale * min(1.0, (self.step + 1 - ALONE) / WARMUP)
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+        losses, loads = self.losses(batch)
+        seen = SHOWN[batch.asked.HEADS][batch.layout.branches > 0] * losses.shown
+        (losses.said + seen + POINTED * losses.pointed).backward()
+        loads = self._share(loads)
+        eyes, rest = (_clip(part) for part in self._parts())
+        for weight, experts in self.experts.values():
+            if weight.grad is not None:
+                for expert, gradient in zip(experts, weight.grad, strict=True):
+                    expert.grad = gradient
+                weight.grad = None
+        for optimizer in self.optimizers:
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+        if not self.alone:
+            if self.step % CAP_EVERY == 0:
+                self._cap()
+            self._balance(loads, said=batch.layout.branches > 0)
+            self.learned[job] += len(batch.ids) * WORLD
+        self.step += 1
+        return (*(value.item() for value in losses), eyes, rest)
+
+    def _parts(self) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+        """The weights of the eyes and those of the decoder."""
+        eyes = [*self.model.model.vision_tower.parameters(), *self.model.model.resampler_model.parameters()]
+        return eyes, [*self.model.model.language_model.parameters()]
+
+    @torch.no_grad()
+    def _cap(self) -> None:
+        """Shortens experts' largest singular values."""
+        for name, (weight, _) in self.experts.items():
+            first, last = CAPS[name.rpartition(".")[2]]
+            most = max(last, first + (last - first) * self.step / CAPPED_BY)
+            left, values, right = torch.linalg.svd(weight, full_matrices=False)
+            if values.max() > most:
+                weight.copy_(left * values.clamp(max=most)[:, None] @ right)
+
+    def _share(self, loads: list[Tensor]) -> list[Tensor]:
+        """Makes gradients and loads the means over all processes."""
+        if WORLD == 1:
+            return loads
+        # What a batch does not need has no gradient, in any of the processes: they draw the same jobs.
+        weights = (*self.model.parameters(), *self.heads.parameters())
+        gradients = [weight.grad for weight in weights if weight.grad is not None]
+        # An expert nobody needed has a gradient all the same, since it is a slice of one tensor.
+        flat = torch.cat([gradient.flatten() for gradient in gradients] + [load.flatten() for load in loads]) / WORLD
+        dist.all_reduce(flat)
+        parts = flat.split([t.numel() for t in (*gradients, *loads)])
+        for gradient, mean in zip(gradients, parts, strict=False):
+            gradient.copy_(mean.view_as(gradient))
+        return [mean.view_as(load) for load, mean in zip(loads, parts[len(gradients) :], strict=True)]
+
+    @torch.no_grad()
+    def _balance(self, loads: list[Tensor], *, said: bool) -> None:
+        """Moves the routers' bias; that of the text experts only if anything was `said`."""
+        sparse = [layer.mlp for layer in self.model.model.language_model.layers if hasattr(layer.mlp, "text_moe")]
+        for block, shares in zip(sparse, loads, strict=False):
+            for moe, share in zip((block.text_moe, block.vision_moe), shares, strict=True):
+                if moe is block.text_moe and not said:
+                    continue
+                moe.gate.moe_statics.e_score_correction_bias += BALANCE * torch.sign(share.mean() - share)
+
+    def export(self, out: Path) -> None:
+        """The weights in bfloat16 and the hub's layout, with config, tokenizer and preprocessor settings."""
+        from export import write_checkpoint
+
+        write_checkpoint(self.model, out)
+
+
+def _clip(weights: list[nn.Parameter]) -> float:
+    """Shortens each gradient to `CLIP`; gives the norm of all of them before that."""
+    gradients = [weight.grad for weight in weights if weight.grad is not None]
+    norms = [gradient.norm() for gradient in gradients]
+    for gradient, norm in zip(gradients, norms, strict=True):
+        gradient.mul_(CLIP / norm.clamp(min=CLIP))
+    return torch.stack(norms).norm().item() if norms else 0.0
