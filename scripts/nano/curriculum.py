@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from batches import WANTED
 from data import Question, Sample
 from data.ask import easy_sample, scene_sample
+from data.chart import chart_sample
 from data.clip import HOLD
 from data.doc import doc_sample, print_sample
 from data.ground import ground_sample, judged_sample
@@ -40,12 +41,14 @@ NEVER = 2  # of these, about what never happens, if so much is asked
 WHOLE, MOVING = 0.3, 0.2  # of clips about which something is said, if they are long enough
 SIDE = 4 * FACTOR  # pixels of frames
 CLOCKS = 8  # frames of a clip about which nothing is said, at least
+CHARTS = ((224, 224), (252, 196), (280, 196))
 CLIPS = ((140, 140), (168, 140), (168, 140), (196, 112))  # width and height of their frames
 MIX = {
     "easy-vqa": 0.03,
     "ask": 0.12,
     "ground": 0.6,
     "doc": 0.3,
+    "chart": 0.3,
     "places": 0.06,
     "letters": 0.3,
     "video": 0.3,
@@ -140,9 +143,10 @@ class Curriculum:
             "places": self._places,
             "letters": self._letters,
             "doc": self._doc,
+            "chart": self._chart,
         }
         make = makers[job](learned) if job in makers else lambda: easy_sample(self.own, QUESTIONS)
-        rows = PAGES if job in ("letters", "doc") else 2 * ROWS if job in SILENT else ROWS
+        rows = PAGES if job in ("letters", "doc", "chart") else 2 * ROWS if job in SILENT else ROWS
         return make, rows, (PICTURES, FRAMES)
 
     def _ask(self, learned: int) -> Callable[[], Sample]:
@@ -215,6 +219,11 @@ class Curriculum:
         size = self.random.choice([size for size in CLIPS if fit(*size[::-1], FRAMES) == (SIDE, SIDE)])
         make = partial(clocks_sample, own, *size, CLOCKS, side=SIDE, lines=rows * FACTOR)
         return make, 2 * FILM // rows // CLOCKS, (PICTURES, STRIPS)
+
+    def _chart(self, learned: int) -> Callable[[], Sample]:
+        """A chart is read as a table, and asked for something on it."""
+        own, size = self.own, self.random.choice(CHARTS)
+        return lambda: chart_sample(own, *size, 2)
 
     def _doc(self, learned: int) -> Callable[[], Sample]:
         """Few lines first; a page is transcribed, and asked for something on it."""

@@ -61,16 +61,9 @@ def show(pages: Sequence[Sequence[Letter]], height: int, width: int) -> Printed:
 
 
 def _with_blanks(letters: Sequence[Letter]) -> list[tuple[Letter, bool]]:
-    """Letters, and whether there is a blank before each; those of a line all at one height."""
-    heights = {letter.line: letter.y for letter in reversed(letters)}
+    """Letters, and whether there is a blank before each."""
     known = {(letter.line, letter.column) for letter in letters}
-    return [
-        (
-            Letter(one.character, one.x, heights[one.line], one.line, one.column),
-            one.column > 0 and (one.line, one.column - 1) not in known,
-        )
-        for one in letters
-    ]
+    return [(one, one.column > 0 and (one.line, one.column - 1) not in known) for one in letters]
 
 
 class PrintHeads(nn.Module):

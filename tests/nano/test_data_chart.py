@@ -3,9 +3,10 @@ from __future__ import annotations
 import json
 from random import Random
 
+import numpy as np
 import pytest
-from data import pool
 from data.chart import TABLE, ask_chart, chart_sample
+from data.chart_print import CATEGORIES, NAMES, OTHERS, TITLE, VALUES
 from data.plots import draw_chart
 
 
@@ -53,26 +54,41 @@ def test_answers_say_what_is_drawn(drawn):
                 assert float(question.answer.removesuffix("%")) == dict(chart.rows)[label]
 
 
-def test_the_pool_gives_back_what_was_drawn(tmp_path):
-    path = pool.fill("chart", 7, tmp_path, samples=3)
-    assert pool.shards("chart", tmp_path) == [path]
-    assert [file.name for file in path.parent.iterdir()] == ["7.zip"]
-    before = path.read_bytes()
-    path.unlink()
-    assert pool.fill("chart", 7, tmp_path, samples=3).read_bytes() == before
-    size = pool.shard_size(7)
-    for index in range(3):
-        drawn = pool.DRAWERS["chart"](Random(7 * pool.SAMPLES + index), *size)
-        read = pool.read(path, index, Random(0), 3)
-        assert read.medium.image.tobytes() == drawn.medium.image.tobytes()
-        assert read.questions[0] == drawn.questions[0]
-        assert all(question in drawn.questions for question in read.questions)
-    batch = pool.pool_samples(Random(0), "chart", 4, 3, tmp_path)
-    assert {sample.medium.image.size for sample in batch} == {size}
+def test_letters_of_charts_stand_where_there_is_ink(drawn):
+    for chart in drawn:
+        grey = np.asarray(chart.image.convert("L"), dtype=float)
+        for letter in chart.letters:
+            x, y = int(letter.x * 252), int(letter.y * 196)
+            around = grey[max(0, y - 5) : y + 6, max(0, x - 5) : x + 6]
+            assert np.ptp(around) > 40, (chart.rows, letter)
 
 
-def test_the_pool_keeps_off_the_seeds_of_evaluation(tmp_path):
-    with pytest.raises(ValueError, match="kept for evaluation"):
-        pool.fill("chart", pool.HELD_OUT // pool.SAMPLES, tmp_path)
-    with pytest.raises(FileNotFoundError, match="run python"):
-        pool.pool_samples(Random(0), "chart", 4, 3, tmp_path)
+def test_lines_of_a_chart_are_what_they_say(drawn):
+    labelled = 0
+    for chart in drawn:
+        lines = {}
+        for letter in chart.letters:
+            if letter.line != OTHERS:
+                lines[letter.line] = lines.get(letter.line, "").ljust(letter.column) + letter.character
+        assert lines.get(TITLE) == chart.title
+        for number, (label, value) in enumerate(chart.rows):
+            assert lines[CATEGORIES + number] == label
+            if chart.labelled:
+                labelled += 1
+                assert float(lines[VALUES + number].rstrip("%")) == value
+        names = [lines.get(line, word) for line, word in zip(NAMES, ("label", "value"), strict=True)]
+        assert tuple(names) == chart.columns
+    assert labelled > 10
+
+
+def test_a_table_is_read_from_its_letters(drawn):
+    read = 0
+    for chart in drawn:
+        letters = {(letter.line, letter.column): letter.character for letter in chart.letters}
+        for question in ask_chart(Random(1), chart, 4):
+            for said, address in zip(question.answer, question.read, strict=False):
+                if address:
+                    read += 1
+                    assert address[0] != OTHERS
+                    assert letters.get(address, " ") == said or said in '", ]}', (question.answer, address)
+    assert read > 500

@@ -7,10 +7,13 @@ title null. No question has two right answers, and what is asked to compare is c
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from random import Random
 
 from data import Question, Sample
+from data.chart_print import OTHERS
 from data.plots import Chart, draw_chart
+from data.reading import found_by
 from ernie_cli.messages import Picture
 
 TABLE = (
@@ -23,7 +26,7 @@ NOUNS = {"bar": "bar", "line": "point", "pie": "slice"}
 def chart_sample(random: Random, width: int, height: int, questions: int) -> Sample:
     """A chart and up to `questions` different questions, the first always for the table."""
     chart = draw_chart(random, width, height)
-    return Sample(Picture(chart.image), ask_chart(random, chart, questions))
+    return Sample(Picture(chart.image), ask_chart(random, chart, questions), letters=chart.letters)
 
 
 def ask_chart(random: Random, chart: Chart, questions: int) -> list[Question]:
@@ -37,7 +40,8 @@ def ask_chart(random: Random, chart: Chart, questions: int) -> list[Question]:
         question = random.choice(kinds)(random, chart, f"{says}.")
         if len(asked) < questions and question.text not in [other.text for other in asked]:
             asked.append(question)
-    return asked
+    # A number at an axis is no value, though it may be the same.
+    return [replace(one, read=found_by(one.answer, chart.letters, without=[OTHERS])) for one in asked]
 
 
 def _written(chart: Chart, value: float) -> str:

@@ -10,13 +10,12 @@ What the page does not give is null.
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
 
-from data import Address, Letter, Question, Sample
+from data import Question, Sample
 from data.pages import Page, counted, draw_page, full_page
+from data.reading import found_by, told_by
 from data.texts import SUMS
 from ernie_cli.messages import Picture
 
@@ -30,54 +29,12 @@ def doc_sample(random: Random, width: int, height: int, most: int, questions: in
     The first one is always the transcription.
     """
     page, image, letters = draw_page(random, width, height, most)
-    asked = [Question(TRANSCRIBE, page.says, page.markdown, read=told_by(page, letters))]
+    asked = [Question(TRANSCRIBE, page.says, page.markdown, read=told_by(page.blocks, letters))]
     for _ in range(4 * questions):
         question = _ask(random, page)
         if len(asked) < questions and question.text not in [other.text for other in asked]:
             asked.append(replace(question, read=found_by(question.answer, letters)))
     return Sample(Picture(image), asked, letters=letters)
-
-
-def told_by(page: Page, letters: Sequence[Letter]) -> tuple[Address, ...]:
-    """Which character of a page is read for each of its Markdown, and for its end."""
-    waiting = [(letter.line, letter.column) for letter in reversed(letters)]
-    told: list[Address] = []
-    last, ended = waiting[-1], True  # the last line: what comes next is the mark of another one
-    pieces = [piece for block in page.blocks for piece in [*block.pieces(), ("\n\n", False)]][:-1]
-    for text, printed in pieces:
-        for character in text:
-            if printed and character != " ":
-                last, ended = waiting.pop(), False
-                told.append(last)
-            else:
-                told.append(waiting[-1] if ended else _after(last))
-                ended = ended or character == "\n"
-    return (*told, _after(last))
-
-
-def _after(address: Address) -> Address:
-    line, column = address
-    return line, column + 1
-
-
-VALUE = re.compile(r'"[^"]*": |"([^"]+)"|(-?\d[\d.]*)')  # of JSON: a key, a text or a number
-
-
-def found_by(answer: str, letters: Sequence[Letter]) -> tuple[Address | None, ...]:
-    """Which character of a page is read for each of an answer, if what it says, or a value of it, stands there once."""
-    found: list[Address | None] = [None] * (len(answer) + 1)
-    lines: dict[int, dict[int, str]] = {}
-    for letter in letters:
-        lines.setdefault(letter.line, {})[letter.column] = letter.character
-    texts = {line: "".join(its.get(i, " ") for i in range(max(its) + 1)) for line, its in lines.items()}
-    values = [match.span(match.lastindex) for match in VALUE.finditer(answer) if match.lastindex]
-    for begin, end in values if answer.startswith("{") else [(0, len(answer))]:
-        value = answer[begin:end]
-        places = [(line, text.find(value)) for line, text in texts.items() if value in text]
-        if len(places) == 1 and texts[places[0][0]].count(value) == 1:
-            line, column = places[0]
-            found[begin : end + 1] = [(line, column + i) for i in range(end - begin + 1)]
-    return tuple(found)
 
 
 def print_sample(random: Random, width: int, height: int) -> Sample:

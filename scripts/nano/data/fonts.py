@@ -212,10 +212,11 @@ def _letters(runs: list[Run], width: int, height: int) -> list[Letter]:
     """The characters of runs, without the blanks. Runs at one height are a line, from the left, with gaps between."""
     lines = sorted({y for _, y, _, _ in runs})
     ends = dict.fromkeys(lines, -1)  # of each line so far, in columns
+    middles: dict[float, float] = {}  # of lines: the first run's is that of all
     letters = []
     for x, y, text, type_ in runs:
         begin, ends[y] = ends[y] + 1, ends[y] + 1 + len(text)
-        middle = y + type_.getmetrics()[0] - type_.size * X_HEIGHT / 2
+        middle = middles.setdefault(y, y + type_.getmetrics()[0] - type_.size * X_HEIGHT / 2)
         widths = [type_.getlength(text[:i]) for i in range(len(text) + 1)]
         letters += [
             Letter(one, (x + (widths[i] + widths[i + 1]) / 2) / width, middle / height, lines.index(y), begin + i)

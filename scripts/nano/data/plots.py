@@ -5,7 +5,7 @@ lowest. Rows are in the order in which one reads a chart: from the left, a horiz
 clockwise from the top (its legend from the top, where it has one). Columns are called what the axes are; "label" and
 "value" where nothing is written. The values of a pie are the percentages drawn.
 
-matplotlib takes 50 to 150 ms a chart: for training, charts come from `data.pool`.
+matplotlib takes 50 to 150 ms a chart.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from data import Letter
+from data.chart_print import letters_of
 from data.fonts import FAMILIES, font_file
 from data.texts import code, made_up
 from data.words import CITIES, DAYS, FIRST_NAMES, GOODS, MEASURES, MONTHS
@@ -46,6 +48,7 @@ class Chart:
     span: float
     labelled: bool
     image: Image.Image
+    letters: list[Letter]  # as `data.chart_print` numbers them
 
 
 @dataclass(frozen=True)
@@ -219,7 +222,8 @@ def draw_chart(random: Random, width: int, height: int) -> Chart:
             low, high = axes.get_xlim() if plan.horizontal else axes.get_ylim()
             span = 100.0 if plan.kind == "pie" else float(abs(high - low))
             columns = (plan.axes[0] or "label", plan.axes[1] or "value")
-            return Chart(plan.kind, plan.title, columns, rows, span, plan.labelled, image)
+            letters = letters_of(axes, plan.labels, [label for label, _ in rows], horizontal=plan.horizontal)
+            return Chart(plan.kind, plan.title, columns, rows, span, plan.labelled, image, letters)
 
 
 def _number(values: list[float]) -> str:

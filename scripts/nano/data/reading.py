@@ -1,0 +1,60 @@
+"""Which characters of a page, or of a chart, an answer about it is read from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+
+from data import Address, Letter
+from data.fonts import Block
+
+VALUE = re.compile(r'"[^"]*": |"([^"]+)"|(-?\d[\d.]*)')  # of JSON: a key, a text or a number
+
+
+def told_by(blocks: Sequence[Block], letters: Sequence[Letter]) -> tuple[Address, ...]:
+    """Which character of a page is read for each of its Markdown, and for its end.
+
+    What is not printed tells what comes next: the mark of a line its first letter, what stands between two cells the
+    gap there, and the end of a line nothing, which is where one more letter would stand.
+    """
+    waiting = [(letter.line, letter.column) for letter in reversed(letters)]
+    told: list[Address] = []
+    last, ended = waiting[-1], True  # the last line: what comes next is the mark of another one
+    pieces = [piece for block in blocks for piece in [*block.pieces(), ("\n\n", False)]][:-1]
+    for text, printed in pieces:
+        for character in text:
+            if printed and character != " ":
+                last, ended = waiting.pop(), False
+                told.append(last)
+            else:
+                told.append(waiting[-1] if ended else _after(last))
+                ended = ended or character == "\n"
+    return (*told, _after(last))
+
+
+def _after(address: Address) -> Address:
+    line, column = address
+    return line, column + 1
+
+
+def found_by(answer: str, letters: Sequence[Letter], without: Collection[int] = ()) -> tuple[Address | None, ...]:
+    """Which character is read for each of an answer, if what it says, or a value of it, stands there once.
+
+    Nothing is read from the lines `without`.
+    """
+    found: list[Address | None] = [None] * (len(answer) + 1)
+    lines: dict[int, dict[int, str]] = {}
+    for letter in letters:
+        if letter.line not in without:
+            lines.setdefault(letter.line, {})[letter.column] = letter.character
+    texts = {line: "".join(its.get(i, " ") for i in range(max(its) + 1)) for line, its in lines.items()}
+    values = [match.span(match.lastindex) for match in VALUE.finditer(answer) if match.lastindex]
+    for begin, end in values if answer.startswith(("{", "[")) else [(0, len(answer))]:
+        value = answer[begin:end]
+        # 2.5 stands there as 2.50 as well, but not within 12.5 or 2.55.
+        whole = re.compile(rf"(?<![\w.]){re.escape(value)}(?:0+\b|(?!\w))")
+        places = [(line, match.start()) for line, text in texts.items() for match in whole.finditer(text)]
+        if len(places) == 1:
+            line, column = places[0]
+            found[begin : end + 1] = [(line, column + i) for i in range(end - begin + 1)]
+    return tuple(found)
