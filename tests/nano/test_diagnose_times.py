@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from random import Random
 
-import torch
 from curriculum import timed_sample
 from data import HELD_OUT
 from diagnose_times import times
@@ -27,16 +26,7 @@ def test_every_time_and_every_verdict_of_a_clips_thoughts_is_told_of_once_and_sh
         assert all(0 <= share <= 1.001 for shares in when for share in shares)
 
 
-def test_a_model_that_says_the_wanted_digits_is_right(tmp_path: Path, monkeypatch) -> None:
+def test_a_model_that_says_the_wanted_digits_is_right(tmp_path: Path, made_to_say_what_is_wanted) -> None:
     trainer, sample = Trainer(tmp_path, 0.0), timed_sample(Random(HELD_OUT), 140, 140, 8)
-    look, weights = trainer.look, trainer.model.lm_head.weight
-
-    def knowing(batch):
-        """As if each state were that of the token to be said."""
-        return look(batch)._replace(
-            hidden=torch.nn.functional.one_hot(batch.targets.clamp(min=0), len(weights)).float()
-        )
-
-    monkeypatch.setattr(trainer, "look", knowing)
-    monkeypatch.setattr(trainer.model.lm_head, "weight", torch.nn.Parameter(torch.eye(len(weights))))
+    made_to_say_what_is_wanted(trainer)
     assert {said for *_, said in times(trainer, sample)} == {1.0}
