@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from itertools import groupby
-from typing import TypeVar, cast
+from typing import NamedTuple, TypeVar, cast
 
 import numpy as np
 import torch
@@ -104,8 +104,16 @@ def answer(
     return [*ids, tokenizer.id(END_OF_TURN)], [*read, question.read[-1]]
 
 
-def branch(question: Question, tokenizer: Tokenizer) -> tuple[list[int], list[bool]]:
-    """Ids of a question, its thought and its answer; and which of them are to be learned."""
+class Branch(NamedTuple):
+    """Ids of a question, its thought and its answer; which of them are learned, and what of a page is read in each."""
+
+    ids: list[int]
+    learned: list[bool]
+    read: list[Address | None]
+
+
+def branch(question: Question, tokenizer: Tokenizer) -> Branch:
+    """A question as it is asked and answered."""
     asked: list[Markup | Literal] = [Literal(question.text), Markup("\nAssistant: \n<think>\n")]
     closed = Markup(f"\n{END_THINK}\n\n")
     if question.mode == "closed":
@@ -117,10 +125,11 @@ def branch(question: Question, tokenizer: Tokenizer) -> tuple[list[int], list[bo
     prompt = tokenizer.encode(asked)
     if wanted := WANTED.get(question.mode):
         thought = tokenizer.encode([Literal(question.thought)])
-        return prompt + thought, [False] * len(prompt) + [wanted(tokenizer.decode([t]).strip()) for t in thought]
+        learned = [False] * len(prompt) + [wanted(tokenizer.decode([t]).strip()) for t in thought]
+        return Branch(prompt + thought, learned, [None] * len(learned))
     thought: list[Markup | Literal] = [Literal(question.thought), closed] if question.mode == "open" else []
-    said, _ = answer(question, tokenizer, thought)
-    return prompt + said, [False] * len(prompt) + [True] * len(said)
+    said, read = answer(question, tokenizer, thought)
+    return Branch(prompt + said, [False] * len(prompt) + [True] * len(said), [None] * len(prompt) + read)
 
 
 def collate(samples: list[Sample], tokenizer: Tokenizer, picture: PixelBudget, frame: PixelBudget) -> Batch:
@@ -131,12 +140,12 @@ def collate(samples: list[Sample], tokenizer: Tokenizer, picture: PixelBudget, f
     asked = [[branch(question, tokenizer) for question in sample.questions] for sample in samples]
     rows, branches, cut = len(samples), len(asked[0]), len(shared)
     # Few different lengths: the CPU's bfloat16 kernels are made anew for each shape they meet.
-    length = -(-max((len(said) for row in asked for said, _ in row), default=0) // ROUND_LENGTH) * ROUND_LENGTH
+    length = -(-max((len(one.ids) for row in asked for one in row), default=0) // ROUND_LENGTH) * ROUND_LENGTH
     ids = torch.zeros(rows, branches, length, dtype=torch.long)
     targets = torch.full((rows, branches, length), -100)
     valid = torch.zeros(rows, branches, length, dtype=torch.bool)
     for row, questions in enumerate(asked):
-        for index, (said, learned) in enumerate(questions):
+        for index, (said, learned, _) in enumerate(questions):
             ids[row, index, : len(said)] = torch.tensor(said)
             valid[row, index, : len(said)] = True
             # The token at place i is asked to foretell the one at i + 1.
@@ -145,13 +154,9 @@ def collate(samples: list[Sample], tokenizer: Tokenizer, picture: PixelBudget, f
     shown = shown_by(before) if before else _shown(samples, media[0].merged_grid)
     pointed = spelled = None
     if isinstance(shown, Asked) and shown.printed and branches > 1:
-        read = [
-            [_last(len(said), answer(one, tokenizer)[1]) for one, (said, _) in zip(sample.questions, row, strict=True)]
-            for sample, row in zip(samples, asked, strict=True)
-        ]
-        spelled = spell(read, shown.printed)
+        spelled = spell([[one.read for one in row] for row in asked], shown.printed)
     if isinstance(shown, Filmed) and branches > 1:
-        pieces = [[[tokenizer.decode([token]) for token in said] for said, _ in row] for row in asked]
+        pieces = [[[tokenizer.decode([token]) for token in said] for said, *_ in row] for row in asked]
         pointed = point(samples, pieces, shown)
     places, _ = positions([length], start)
     everywhere = torch.from_numpy(np.concatenate([where, *[places] * branches], axis=1))
@@ -169,11 +174,6 @@ def collate(samples: list[Sample], tokenizer: Tokenizer, picture: PixelBudget, f
         any(question.mode == "timed" for question in samples[0].questions),
         torch.stack([seen.states for seen in before]) if before else None,
     )
-
-
-def _last(length: int, read: list[Address | None]) -> list[Address | None]:
-    """What is read in the last of so many tokens, and nothing before."""
-    return [None] * (length - len(read)) + read
 
 
 def _shown(samples: list[Sample], grid: tuple[int, int, int]) -> Asked | Filmed:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from random import Random
 
+import pointing
 import torch
 from batches import collate
 from curriculum import FRAMES, PICTURES
@@ -41,7 +42,7 @@ def letters(trainer: Trainer, sample: Sample) -> Iterator[Figure]:
     of_tokens = [
         part.unflatten(-1, (HALVES, -1)).argmax(-1) for part in places.split([HALVES * LINES, HALVES * COLUMNS], -1)
     ]
-    words = heads.words(scaled(spelled.words(looked.states[LAYER], layout))).split([LINES, COLUMNS], -1)
+    words = heads.words(scaled(pointing.words(looked.states[LAYER], spelled, layout))).split([LINES, COLUMNS], -1)
     of_words = [part.argmax(-1) == where for part, where in zip(words, (spelled.line, spelled.column), strict=True)]
     on_letters = torch.zeros(len(spelled.row))
     on_letters[spelled.place != IGNORED] = shares(looked.looks, spelled, layout.medium)[0]

@@ -41,19 +41,25 @@ ENOUGH = 0.9  # of it: more makes no difference any more, as it would only grow 
 
 
 @dataclass(frozen=True)
-class Pointed:
-    """Which tokens that are about to say something of an event should look where; one entry for each.
+class Words:
+    """Tokens that are about to say something of a medium: `row`, `branch` and `token` are their places in a batch."""
 
-    `row`, `branch` and `token` are its place in a batch, `number` that of the frame in which it happens. `targets`
+    row: Tensor
+    branch: Tensor
+    token: Tensor
+
+
+@dataclass(frozen=True)
+class Pointed(Words):
+    """Which words that are about to say something of an event should look where; one entry for each.
+
+    `number` is that of the frame in which it happens. `targets`
     (entries, 1 + tokens of the medium) are where that is known, as the `side`-th frame told there; the first is all
     that stands before the medium, for what is not there. `clock` is the token of the medium on which the digit lies
     that is about to be said, and `head` the one it is read with. `IGNORED` is the number of what never happens, and
     where no digit follows.
     """
 
-    row: Tensor
-    branch: Tensor
-    token: Tensor
     number: Tensor
     side: Tensor
     clock: Tensor
@@ -172,16 +178,19 @@ def _shares(taught: Tensor, head: Tensor, targets: Tensor, start: int) -> tuple[
     return (looked[own] * targets).sum(-1), off
 
 
-def words(states: Tensor, pointed: Pointed, layout: Layout) -> Tensor:
-    """The states of the words that `pointed` tells of, (entries, hidden), of all tokens' (rows, tokens, hidden)."""
-    branches = states[:, layout.prefix :].unflatten(1, (layout.branches, -1))
-    return branches[pointed.row, pointed.branch, pointed.token]
+def words(states: Tensor, said: Words, layout: Layout) -> Tensor:
+    """The states of words, (words, hidden), of all tokens' (rows, tokens, hidden)."""
+    return states[:, layout.prefix :].unflatten(1, (layout.branches, -1))[said.row, said.branch, said.token]
 
 
 def missed(looks: Sequence[Tensor], pointed: Pointed, start: int) -> Tensor:
     """How far off words look: minus the logarithms of what they have `found` and `read`, on average."""
-    shares = (*found(looks, pointed, start), *read(looks, pointed, start))
-    return torch.stack([short_of_enough(share.clamp(min=LEAST).log()) for share in shares]).sum()
+    return missing([*found(looks, pointed, start), *read(looks, pointed, start)])
+
+
+def missing(shares: Sequence[Tensor]) -> Tensor:
+    """Minus the logarithms of shares of attention, on average of each, and then their sum."""
+    return torch.stack([_short_of_enough(share.clamp(min=LEAST).log()) for share in shares]).sum()
 
 
 def missed_before(attention: Tensor, pairs: int) -> Tensor:
@@ -190,9 +199,9 @@ def missed_before(attention: Tensor, pairs: int) -> Tensor:
     `attention` (clips, heads, tokens, tokens) holds logarithms, of the tokens of a clip's `pairs` of frames.
     """
     place = attention.shape[-1] // pairs
-    return short_of_enough(attention[:, list(BEFORE_HEADS)].diagonal(-place, dim1=-2, dim2=-1))
+    return _short_of_enough(attention[:, list(BEFORE_HEADS)].diagonal(-place, dim1=-2, dim2=-1))
 
 
-def short_of_enough(logarithms: Tensor) -> Tensor:
+def _short_of_enough(logarithms: Tensor) -> Tensor:
     """Minus their mean, those of enough attention taken for just enough; 0 of none."""
     return -logarithms.clamp(max=log(ENOUGH)).sum() / max(1, logarithms.numel())

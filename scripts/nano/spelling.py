@@ -15,37 +15,28 @@ from dataclasses import dataclass
 import torch
 from data import Address
 from heads import IGNORED
-from network import Layout
-from pointing import short_of_enough
+from pointing import Words, missing
 from printed import SLOTS, Printed
 from torch import Tensor
 
 LAYERS = (4, 5)  # of the decoder, that words read with; they read what layer 3 hands on, which `printed.py` asks
 HEADS = 3  # of a layer, for each half: those that share keys and values
-LEAST = 1e-6  # of attention, that has a logarithm
 assert len(LAYERS) * HEADS == SLOTS
 
 
 @dataclass(frozen=True)
-class Spelled:
-    """Which tokens are about to say something of a page; one entry for each.
+class Spelled(Words):
+    """Which words are about to say something of a page; one entry for each.
 
-    `row`, `branch` and `token` are its place in a batch, `line` and `column` what is to be said. `place`, `half` and
+    `line` and `column` are what is to be said. `place`, `half` and
     `slot` are where that lies on the medium, `IGNORED` what lies nowhere: the end of a line.
     """
 
-    row: Tensor
-    branch: Tensor
-    token: Tensor
     line: Tensor
     column: Tensor
     place: Tensor
     half: Tensor
     slot: Tensor
-
-    def words(self, states: Tensor, layout: Layout) -> Tensor:
-        """Their states, (entries, hidden), of those of all tokens (rows, tokens, hidden)."""
-        return states[:, layout.prefix :].unflatten(1, (layout.branches, -1))[self.row, self.branch, self.token]
 
 
 def spell(read: Sequence[Sequence[Sequence[Address | None]]], printed: Printed) -> Spelled:
@@ -81,5 +72,4 @@ def shares(looks: Sequence[Tensor], spelled: Spelled, medium: slice) -> tuple[Te
 
 def missed(looks: Sequence[Tensor], spelled: Spelled, medium: slice) -> Tensor:
     """How far off words look: minus the logarithms of their `shares`, on average."""
-    parts = shares(looks, spelled, medium)
-    return torch.stack([short_of_enough(share.clamp(min=LEAST).log()) for share in parts]).sum()
+    return missing(shares(looks, spelled, medium))

@@ -213,7 +213,7 @@ class Trainer:
                 pointed = self._missed(looked, batch)
             if batch.spelled and not self.alone:
                 pointed = spelling.missed(looked.looks, batch.spelled, medium)
-                words = batch.spelled.words(looked.states[LAYER], batch.layout)
+                words = pointing.words(looked.states[LAYER], batch.spelled, batch.layout)
                 pointed = pointed + self.heads[Asked.HEADS].print.misplaced(
                     words, batch.spelled.line, batch.spelled.column
                 )

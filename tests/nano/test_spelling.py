@@ -14,7 +14,7 @@ from data import Question, Sample
 from data.doc import doc_sample
 from heads import IGNORED
 from network import Layout
-from pointing import ENOUGH
+from pointing import ENOUGH, words
 from printed import CHARACTERS, HALVES, SLOTS, show
 from spelling import HEADS, LAYERS, missed, shares, spell
 
@@ -67,10 +67,8 @@ def test_a_value_is_read_where_it_stands_and_a_key_nowhere() -> None:
 
 
 def _spelled(page: Sample, tokenizer):
-    said = [branch(question, tokenizer)[0] for question in page.questions]
-    read = [answer(question, tokenizer)[1] for question in page.questions]
-    padded = [[None] * (len(ids) - len(its)) + its for ids, its in zip(said, read, strict=True)]
-    return said, spell([padded], show([page.letters or []], 8, 8))
+    asked = [branch(question, tokenizer) for question in page.questions]
+    return [one.ids for one in asked], spell([[one.read for one in asked]], show([page.letters or []], 8, 8))
 
 
 def test_the_token_before_a_letter_is_the_one_that_says_it(tokenizer) -> None:
@@ -141,7 +139,7 @@ def test_words_are_those_before_what_they_say(tokenizer) -> None:
     prefix, length = 70, len(said[0])
     layout = Layout(prefix, 1, slice(4, 70), torch.ones(1, prefix + length, dtype=torch.bool))
     states = torch.arange(prefix + length).float().view(1, -1, 1)
-    assert (spelled.words(states, layout)[:, 0].long() - prefix).tolist() == spelled.token.tolist()
+    assert (words(states, spelled, layout)[:, 0].long() - prefix).tolist() == spelled.token.tolist()
 
 
 def test_pages_are_told_and_asked_about() -> None:
