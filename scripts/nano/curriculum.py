@@ -32,6 +32,7 @@ STRIPS = PixelBudget(FACTOR**2, 124 * 124)  # of frames, as they are
 # Seeing is what takes long, so a batch has many pictures with one question each rather than few with several.
 QUESTIONS = 1
 ROWS = 32
+CHARTED = 0.15  # of batches of letters: charts take long to draw
 PAGES = 16  # print has so many letters that more of it teaches no more
 FILM = 256  # frames of a batch of clips about which nothing is said
 FILM_ASKED = 128  # frames of one about which something is: words take longer than frames
@@ -170,11 +171,14 @@ class Curriculum:
     def _places(self, learned: int) -> Callable[[], Sample]:
         """Pictures about which nothing is said: only what every token shows is learned."""
         own, size = self.own, draw_size(self.random)
-        return lambda: replace(ground_sample(own, *size, 8, 0, plain=learned < 10_000), questions=[])
+        return lambda: ground_sample(own, *size, 8, 0, plain=learned < 10_000).silent()
 
     def _letters(self, learned: int) -> Callable[[], Sample]:
-        """Pages full of print, about which nothing is said either."""
+        """Pages full of print, or charts, about which nothing is said either."""
         own, size = self.own, draw_size(self.random)
+        if self.random.random() < CHARTED:
+            size = self.random.choice(CHARTS)
+            return lambda: chart_sample(own, *size, 1).silent()
         return lambda: print_sample(own, *size)
 
     def _video(self, frames: int) -> Callable[[], Sample]:

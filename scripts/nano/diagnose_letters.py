@@ -16,7 +16,6 @@ from data import HELD_OUT
 from data.doc import print_sample
 from data.scenes import draw_size
 from diagnose_clips import arguments
-from heads import scaled
 from places import Asked
 from printed import CHARACTERS
 from torch import Tensor
@@ -36,10 +35,7 @@ def answers(trainer: Trainer, seeds: range) -> tuple[Tensor, Tensor]:
         assert batch.asked.printed
         assert batch.pixels is not None
         seen = trainer.see(batch.pixels, batch.grid)
-        said = (
-            trainer.heads[Asked.HEADS].print.letters(scaled(seen)).unflatten(-1, (-1, len(CHARACTERS) + 1)).argmax(-1)
-        )
-        read.append(said.flatten())
+        read.append(trainer.heads[Asked.HEADS].print.read(seen).flatten())
         printed.append(batch.asked.printed.letters.flatten())
     return torch.cat(read), torch.cat(printed)
 

@@ -27,8 +27,17 @@ ROUND, SLOTS = 512, 128
 LAYER_NORM_EPS: float = 1e-6
 
 
-def see(model: Ernie4_5_VLMoeForConditionalGeneration, pixels: Tensor, grid: tuple[int, int, int]) -> Tensor:
-    """Media of one grid (t, h, w) as token embeddings (batch, tokens, hidden); pixels are (batch, t * h * w, 588)."""
+def see(
+    model: Ernie4_5_VLMoeForConditionalGeneration,
+    pixels: Tensor,
+    grid: tuple[int, int, int],
+    *,
+    patches: list[Tensor] | None = None,
+) -> Tensor:
+    """Media of one grid (t, h, w) as token embeddings (batch, tokens, hidden); pixels are (batch, t * h * w, 588).
+
+    The tower appends what it makes of them, (batch * t, h * w, width), to `patches`: in the order of the pixels.
+    """
     tower, resampler = model.model.vision_tower, model.model.resampler_model
     frames, height, width = grid
     batch = pixels.shape[0]
@@ -39,6 +48,8 @@ def see(model: Ernie4_5_VLMoeForConditionalGeneration, pixels: Tensor, grid: tup
     for block in tower.blocks:
         x = _run(_vision_block, _vision_weights(block), x, cos, sin)
     x = tower.ln(x)
+    if patches is not None:
+        patches.append(x)
     merged = resampler.spatial_linear(x.reshape(batch, frames, height * width // 4, -1))
     first, second = (merged, merged) if frames == 1 else (merged[:, 0::2], merged[:, 1::2])
     pairs = resampler.temporal_linear(torch.cat([first, second], dim=-1).flatten(1, 2))

@@ -92,13 +92,13 @@ LATE = {"kinds": sum(KINDS), "numbers": MOST, "place": 2 * SIDE, "edges": 4 * ST
 
 
 class Heads(nn.Module):
-    """Linear readers of token states (pictures, tokens, hidden)."""
+    """Linear readers of token states (pictures, tokens, hidden); of print, of patches `width` wide as well."""
 
-    def __init__(self, hidden: int) -> None:
+    def __init__(self, hidden: int, width: int) -> None:
         super().__init__()
         self.early = nn.Linear(hidden, sum(EARLY.values()))
         self.late = nn.Linear(hidden, sum(LATE.values()))
-        self.print = PrintHeads(hidden)
+        self.print = PrintHeads(hidden, width)
 
     def losses(self, seen: Tensor, state: Tensor, asked: Asked) -> Tensor:
         """What the heads get wrong about a batch, each on average; `state` is what layer `LAYER` hands on."""

@@ -1,9 +1,10 @@
 """Which letters lie on every token of a page, and which of its text they are, asked of the tokens while training.
 
 A token is as high as two lines of small print. Of each half, linear heads ask right behind the eyes for its letters, in
-their order: the first, the second, and so on. A few layers into the decoder, where a token can know what came before
-it, they ask which line of the page this is, and which of the line's characters the first one is. No head is part of the
-checkpoint.
+their order: the first, the second, and so on. That means to count them, which is learned much sooner where letters are
+known already: so what the tower makes of each patch is asked which letter stands where on it. A few layers into the
+decoder, where a token can know what came before it, heads ask which line of the page this is, and which of the line's
+characters the first one is. No head is part of the checkpoint.
 """
 
 from __future__ import annotations
@@ -13,12 +14,15 @@ from dataclasses import dataclass
 
 import torch
 from data import Letter
+from data.texts import PRINTED
 from heads import IGNORED, cell, mistakes, scaled, wrong
 from torch import Tensor, nn
 
-CHARACTERS = " " + "".join(map(chr, range(33, 127))) + "•"
+CHARACTERS = " " + PRINTED
 HALVES, SLOTS = 2, 6  # of a token: hardly a line is lower than 14 pixels, hardly six letters are narrower than 28
+PARTS = 3  # of a patch, side by side: hardly a letter is narrower
 LINES, COLUMNS = 16, 48  # of a page, at most
+KINDS = len(CHARACTERS) + 1  # of what may stand somewhere: a character, or nothing
 BLANK = 0.1  # how much a slot without a letter counts: most are
 EYES = 10  # how much more letters count: what the eyes learn of them is drowned by other jobs else
 
@@ -28,12 +32,13 @@ class Printed:
     """What every token of a batch of pages shows.
 
     `letters` (pages, tokens, halves * slots): 1 and more for a character, 0 for none; a blank or a gap lies just before
-    the letter that follows it. `lines` and `firsts` (pages, tokens, halves): the line that lies there, and the column
-    of its first character that does; `IGNORED` where nothing is printed. `at` is where a page's characters lie, by line
-    and column: token, half and slot.
+    the letter that follows it. `marks` (pages, patches, parts): the same of parts of patches, without blanks. `lines`
+    and `firsts` (pages, tokens, halves): the line that lies there, and the column of its first character that does;
+    `IGNORED` where nothing is printed. `at` is where a page's characters lie, by line and column: token, half and slot.
     """
 
     letters: Tensor
+    marks: Tensor
     lines: Tensor
     firsts: Tensor
     at: list[dict[tuple[int, int], tuple[int, int, int]]]
@@ -57,7 +62,20 @@ def show(pages: Sequence[Sequence[Letter]], height: int, width: int) -> Printed:
                 if slot < SLOTS:
                     slots[(*place, slot)] = CHARACTERS.find(character) + 1
                     at[page][letter.line, column] = token, half, slot
-    return Printed(slots.flatten(2), lines.clamp(max=LINES - 1), firsts.clamp(max=COLUMNS - 1), at)
+    marks = torch.stack([_marks(letters, height, width) for letters in pages])
+    return Printed(slots.flatten(2), marks, lines.clamp(max=LINES - 1), firsts.clamp(max=COLUMNS - 1), at)
+
+
+def _marks(letters: Sequence[Letter], height: int, width: int) -> Tensor:
+    """Which character lies on each part of the patches of a page of so many tokens, (patches, parts).
+
+    Patches are in the order that the eyes get them in: the four of a token one after the other.
+    """
+    marks = torch.zeros(height * 2, width * 2, PARTS, dtype=torch.long)
+    for letter in letters:
+        patch, part = divmod(cell(letter.x, width * 2 * PARTS), PARTS)
+        marks[cell(letter.y, height * 2), patch, part] = CHARACTERS.find(letter.character) + 1
+    return marks.view(height, 2, width, 2, PARTS).transpose(1, 2).reshape(-1, PARTS)
 
 
 def _with_blanks(letters: Sequence[Letter]) -> list[tuple[Letter, bool]]:
@@ -67,11 +85,13 @@ def _with_blanks(letters: Sequence[Letter]) -> list[tuple[Letter, bool]]:
 
 
 class PrintHeads(nn.Module):
-    """Linear readers of token states (pages, tokens, hidden), and of those of words that are about to say a letter."""
+    """Linear readers of token states (pages, tokens, hidden), of what the tower makes of patches (pages, patches,
+    width), and of the states of words that are about to say a letter."""
 
-    def __init__(self, hidden: int) -> None:
+    def __init__(self, hidden: int, width: int) -> None:
         super().__init__()
-        self.letters = nn.Linear(hidden, HALVES * SLOTS * (len(CHARACTERS) + 1))
+        self.marks = nn.Linear(width, PARTS * KINDS)
+        self.letters = nn.Linear(hidden, HALVES * SLOTS * KINDS)
         self.places = nn.Linear(hidden, HALVES * (LINES + COLUMNS))
         self.words = nn.Linear(hidden, LINES + COLUMNS)
 
@@ -82,12 +102,27 @@ class PrintHeads(nn.Module):
         off = mistakes(lines, printed.lines) + mistakes(firsts, printed.firsts)
         if seen is None:
             return off
-        read = self.letters(scaled(seen)).float().view(-1, len(CHARACTERS) + 1)
-        weights = torch.ones(len(CHARACTERS) + 1, device=seen.device)
-        weights[0] = BLANK
-        return off + EYES * wrong(read, printed.letters.flatten(), weights)
+        return off + EYES * self.unread(seen, printed)
+
+    def unread(self, seen: Tensor, printed: Printed) -> Tensor:
+        """How much of the letters of tokens is wrong, right behind the eyes."""
+        return _misread(self.letters(scaled(seen)), printed.letters)
+
+    def misread(self, patches: Tensor, printed: Printed) -> Tensor:
+        """How much of what stands where on patches is wrong."""
+        return _misread(self.marks(scaled(patches)), printed.marks)
+
+    def read(self, seen: Tensor) -> Tensor:
+        """The letters on tokens, as in `Printed.letters`."""
+        return self.letters(scaled(seen)).unflatten(-1, (-1, KINDS)).argmax(-1)
 
     def misplaced(self, words: Tensor, lines: Tensor, columns: Tensor) -> Tensor:
         """How far off words (words, hidden) are about the line and the column of what they say, (words,) each."""
         line, column = self.words(scaled(words)).float().split([LINES, COLUMNS], -1)
         return wrong(line, lines.clamp(max=LINES - 1)) + wrong(column, columns.clamp(max=COLUMNS - 1))
+
+
+def _misread(logits: Tensor, printed: Tensor) -> Tensor:
+    weights = torch.ones(KINDS, device=logits.device)
+    weights[0] = BLANK
+    return mistakes(logits, printed, weights)

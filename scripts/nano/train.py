@@ -88,7 +88,7 @@ def main() -> None:
         trainer.save()
 
 
-def _agreed(seconds: float) -> float:
+def agreed(seconds: float) -> float:
     """The first process's clock, so that all stop at the same step."""
     if WORLD == 1:
         return seconds
@@ -101,7 +101,7 @@ def train(trainer: Trainer, supply: Supply, options: argparse.Namespace) -> None
     """Learns batch after batch until the time is up, saving every few minutes."""
     begun = saved = noted = time.monotonic()
     recent: dict[str, list[float]] = {}
-    while (spent := _agreed(time.monotonic() - begun) / 60) < options.minutes:
+    while (spent := agreed(time.monotonic() - begun) / 60) < options.minutes:
         if not trainer.alone:
             compile_parts()
         supply.tell(trainer.learned)

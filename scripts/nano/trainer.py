@@ -17,6 +17,7 @@ from moments import FRAMES, ClipHeads, Filmed
 from muon import Muon
 from network import attention_in, loss, padded_indices, read, see
 from places import Asked, Heads
+from printed import EYES
 from shape import new_model
 from torch import Tensor, nn
 
@@ -56,14 +57,17 @@ CLIP = 0.01
 # Experts' largest singular values, of `gate_up_proj` and of `down_proj`, fall to the last over so many steps: once
 # grown, they multiply gradients until a single token drowns all others.
 CAPS, CAPPED_BY, CAP_EVERY = {"gate_up_proj": (10.0, 6.0), "down_proj": (6.0, 4.0)}, 1500, 25
+LARGEST = 512  # rows or columns of what learns with Muon: for the resampler's matrices it takes as long as all else
 BALANCE = 1e-3  # how fast the routers' bias follows the load (DeepSeek-V3, auxiliary-loss-free balancing)
 
 
 class Looked(NamedTuple):
-    """What the model makes of a batch: a medium's tokens as the eyes hand them on, (rows, tokens, hidden); all tokens'
-    last states; and of each layer, as `read` gives them, the states, expert loads and attention to the prefix."""
+    """What the model makes of a batch: a medium's tokens as the eyes hand them on, (rows, tokens, hidden), and, as
+    `see` gives them, its patches, if they were asked; all tokens' last states; and of each layer, as `read` gives them,
+    the states, expert loads and attention to the prefix."""
 
     seen: Tensor
+    patches: list[Tensor]
     states: list[Tensor]
     hidden: Tensor
     loads: list[Tensor]
@@ -98,8 +102,8 @@ class Trainer:
         self.tokenizer = Tokenizer(TOKENIZER, CONTROL)
         saved = torch.load(folder / "state.pt", self.device) if (folder / "state.pt").exists() else None
         self.model = new_model(self.tokenizer.control)
-        hidden = self.model.config.text_config.hidden_size
-        self.heads = nn.ModuleDict({Asked.HEADS: Heads(hidden), Filmed.HEADS: ClipHeads(hidden)})
+        hidden, width = self.model.config.text_config.hidden_size, self.model.config.vision_config.hidden_size
+        self.heads = nn.ModuleDict({Asked.HEADS: Heads(hidden, width), Filmed.HEADS: ClipHeads(hidden)})
         self.step = 0
         self.learned: Counter[str] = Counter()  # pictures of each job
         if not saved and not fresh:
@@ -121,7 +125,7 @@ class Trainer:
                 matrices += self.experts[name][1]
                 continue
             inner = weight.ndim == 2 and not any(part in name for part in ("embed_tokens", "lm_head", "heads"))
-            (matrices if inner else rest).append(weight)
+            (matrices if inner and min(weight.shape) <= LARGEST else rest).append(weight)
         looks = {weight: looking for name, weight in self.model.named_parameters() if name.startswith(WORDS_LOOK)}
         self.optimizers: list[torch.optim.Optimizer] = [
             Muon(matrices, looks, lr=peak, weight_decay=0.02),
@@ -157,10 +161,10 @@ class Trainer:
         torch.save(state, self.folder / "state.part")
         (self.folder / "state.part").replace(self.folder / "state.pt")
 
-    def see(self, pixels: Tensor, grid: tuple[int, int, int]) -> Tensor:
+    def see(self, pixels: Tensor, grid: tuple[int, int, int], patches: list[Tensor] | None = None) -> Tensor:
         """What the eyes make of media of one grid (t, h, w)."""
         with self._autocast():
-            return see(self.model, pixels.to(self.device, self.precision), grid)
+            return see(self.model, pixels.to(self.device, self.precision), grid, patches=patches)
 
     def _autocast(self) -> torch.autocast:
         """Half precision where it helps."""
@@ -168,12 +172,13 @@ class Trainer:
 
     def look(self, batch: Batch) -> Looked:
         """The model's way through a batch: as far as the heads if nothing is said in it."""
+        patches: list[Tensor] = []
         loads: list[Tensor] = []
         states: list[Tensor] = []
         looks: list[Tensor] = []
         with self._autocast():
             with torch.set_grad_enabled(torch.is_grad_enabled() and self.eyes and not batch.timed):
-                seen = batch.seen if batch.pixels is None else self.see(batch.pixels, batch.grid)
+                seen = batch.seen if batch.pixels is None else self.see(batch.pixels, batch.grid, patches)
             embeds = self.model.model.language_model.embed_tokens(batch.ids).to(self.precision)
             inner = batch.layout.medium
             # What clips and pages show is taught to the eyes by heads right behind them, and by nothing deeper.
@@ -192,7 +197,7 @@ class Trainer:
                 layers=layers,
                 wanted=batch.targets != -100,
             )
-        return Looked(seen, states, hidden, loads, looks)
+        return Looked(seen, patches, states, hidden, loads, looks)
 
     def losses(self, batch: Batch) -> tuple[Losses, list[Tensor]]:
         """What is wrong about a batch, and each sparse layer's expert loads."""
@@ -205,6 +210,9 @@ class Trainer:
             unasked = batch.timed and not self.alone
             seen = None if unasked or batch.seen is not None else looked.seen
             shown = self.heads[batch.asked.HEADS].losses(seen, looked.states[LAYER][:, medium], batch.asked)
+            if isinstance(batch.asked, Asked) and batch.asked.printed and seen is not None:
+                misread = self.heads[Asked.HEADS].print.misread(looked.patches[0], batch.asked.printed)
+                shown = shown + EYES * misread
             if batch.layout.branches and not self.alone:
                 learned = padded_indices(batch.targets != -100)
                 hidden = looked.hidden.flatten(0, 1)[learned]
@@ -239,15 +247,26 @@ class Trainer:
 
         Gives the losses, and the norms of the eyes' gradient and of the decoder's before each is clipped.
         """
+        losses, loads = self.losses(batch)
+        seen = SHOWN[batch.asked.HEADS][batch.layout.branches > 0] * losses.shown
+        (losses.said + seen + POINTED * losses.pointed).backward()
+        loads, norms = self._move(loads, scale)
+        if not self.alone:
+            if self.step % CAP_EVERY == 0:
+                self._cap()
+            self._balance(loads, said=batch.layout.branches > 0)
+            self.learned[job] += len(batch.ids) * WORLD
+        self.step += 1
+        return (*(value.item() for value in losses), *norms)
+
+    def _move(self, loads: list[Tensor], scale: float) -> tuple[list[Tensor], list[float]]:
+        """Moves all weights along their gradients; gives the loads of all processes and the norms before clipping."""
         rate = self.peak * FASTER if self.alone else self.peak * scale * min(1.0, (self.step + 1 - ALONE) / WARMUP)
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = rate
-        losses, loads = self.losses(batch)
-        seen = SHOWN[batch.asked.HEADS][batch.layout.branches > 0] * losses.shown
-        (losses.said + seen + POINTED * losses.pointed).backward()
         loads = self._share(loads)
-        eyes, rest = (_clip(part) for part in self._parts())
+        norms = [_clip(part) for part in self._parts()]
         for weight, experts in self.experts.values():
             if weight.grad is not None:
                 for expert, gradient in zip(experts, weight.grad, strict=True):
@@ -256,13 +275,7 @@ class Trainer:
         for optimizer in self.optimizers:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
-        if not self.alone:
-            if self.step % CAP_EVERY == 0:
-                self._cap()
-            self._balance(loads, said=batch.layout.branches > 0)
-            self.learned[job] += len(batch.ids) * WORLD
-        self.step += 1
-        return (*(value.item() for value in losses), eyes, rest)
+        return loads, norms
 
     def _parts(self) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
         """The weights of the eyes and those of the decoder."""

@@ -62,7 +62,7 @@ def test_things_are_numbered_as_a_thought_numbers_them() -> None:
 def test_heads_that_know_are_not_wrong_and_others_are() -> None:
     sample = ground_sample(Random(2), 112, 112, 2, 1)
     asked = ask([sample], 4, 4)
-    heads, states = Heads(16), torch.randn(1, 16, 16, generator=torch.Generator().manual_seed(0))
+    heads, states = Heads(16, 8), torch.randn(1, 16, 16, generator=torch.Generator().manual_seed(0))
     optimizer = torch.optim.Adam(heads.parameters(), lr=0.05)
     first = heads.losses(states, states, asked)
     assert first > 8  # six questions, each at about the logarithm of its choices

@@ -9,8 +9,9 @@ import torch
 from data import Letter
 from data.doc import doc_sample
 from data.fonts import Block, draw_style, print_page
+from data.pages import full_page
 from heads import IGNORED
-from printed import CHARACTERS, EYES, HALVES, SLOTS, PrintHeads, show
+from printed import CHARACTERS, EYES, HALVES, PARTS, SLOTS, PrintHeads, show
 
 
 def test_letters_are_asked_in_their_order_with_the_blanks_before_them() -> None:
@@ -28,6 +29,19 @@ def test_letters_are_asked_in_their_order_with_the_blanks_before_them() -> None:
     assert printed.at == [
         {(3, 0): (2, 1, 0), (3, 1): (2, 1, 1), (3, 2): (3, 1, 0), (3, 3): (3, 1, 1), (3, 4): (3, 1, 2)}
     ]
+
+
+def test_marks_lie_on_the_part_of_the_patch_that_they_stand_on() -> None:
+    # The second of two tokens: its lower left patch, a little to the left; then the last part of its last patch.
+    printed = show([[Letter("a", 0.55, 0.9), Letter("b", 0.99, 0.6)]], 1, 2)
+    assert printed.marks.shape == (1, 8, PARTS)
+    found = {tuple(at): CHARACTERS[printed.marks[tuple(at)] - 1] for at in printed.marks.nonzero().tolist()}
+    assert found == {(0, 6, 0): "a", (0, 7, 2): "b"}
+
+
+def test_hardly_a_mark_is_lost_where_print_is_dense() -> None:
+    pages = [full_page(Random(seed), 224, 224)[1] for seed in range(20)]
+    assert (show(pages, 8, 8).marks > 0).sum() >= 0.97 * sum(map(len, pages))
 
 
 def test_hardly_a_letter_of_a_page_is_lost() -> None:
@@ -60,9 +74,22 @@ def test_letters_stand_where_there_is_ink() -> None:
             assert around.max() > 40, (seed, letter)
 
 
+def test_a_head_that_knows_marks_is_not_wrong_and_others_are() -> None:
+    printed = show([doc_sample(Random(1), 224, 224, 6, 1).letters or []], 8, 8)
+    heads, patches = PrintHeads(16, 64), torch.randn(1, 256, 64, generator=torch.Generator().manual_seed(0))
+    optimizer = torch.optim.Adam(heads.parameters(), lr=0.05)
+    first = heads.misread(patches, printed)
+    assert first > 3
+    for _ in range(200):
+        optimizer.zero_grad()
+        heads.misread(patches, printed).backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    assert heads.misread(patches, printed) < 0.2 * first
+
+
 def test_print_heads_that_know_are_not_wrong_and_others_are() -> None:
     printed = show([doc_sample(Random(1), 224, 224, 6, 1).letters or []], 8, 8)
-    heads, states = PrintHeads(32), torch.randn(1, 64, 32, generator=torch.Generator().manual_seed(0))
+    heads, states = PrintHeads(32, 16), torch.randn(1, 64, 32, generator=torch.Generator().manual_seed(0))
     optimizer = torch.optim.Adam(heads.parameters(), lr=0.05)
     first = heads.losses(states, states, printed)
     assert first > 7  # letters, lines and columns, each at about the logarithm of its choices

@@ -5,7 +5,7 @@ A sample is one picture (or clip) and several questions about it, each with the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from ernie_cli.messages import Part
@@ -67,3 +67,7 @@ class Sample:
     letters: list[Letter] | None = None
     clip: Clip | None = None
     seen: Any = None
+
+    def silent(self) -> Sample:
+        """The same without questions: only what every token shows is learned."""
+        return replace(self, questions=[])

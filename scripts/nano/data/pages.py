@@ -6,7 +6,7 @@ sums add up. What is not on the page is in none of its fields.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 
 from PIL import Image
@@ -14,7 +14,7 @@ from PIL import Image
 from data import Letter
 from data.ask import NUMBERS
 from data.fonts import Block, Style, draw_style, face, print_page
-from data.texts import COUNTS, SUMS, TEXTS, code, company, made_up, money, sentence
+from data.texts import COUNTS, SUMS, TEXTS, code, company, filled, made_up, money, sentence
 from data.words import CITIES, DAYS, FIRST_NAMES, GOODS, MEASURES
 
 SMALLEST = 12  # pixels of the smallest print
@@ -208,11 +208,12 @@ def draw_page(random: Random, width: int, height: int, most: int) -> tuple[Page,
 
 
 def full_page(random: Random, width: int, height: int) -> tuple[Image.Image, list[Letter]]:
-    """A page printed from top to bottom, of which there is nothing to say: its picture, and where its letters are."""
+    """A page full of print, of which there is nothing to say: its picture, and where its letters are."""
     while True:
         style = draw_style(random, random.randint(SMALLEST, 20))
+        style = replace(style, margin=random.randint(1, 8), pitch=round(style.size * random.uniform(1.0, 1.3)))
         rows, columns = int((height - 2 * style.margin) / style.pitch), _columns(style, width)
-        lines = [(max((sentence(random, columns) for _ in range(3)), key=len),) for _ in range(rows)]
+        lines = [(filled(random, columns - random.randint(0, 3)),) for _ in range(rows)]
         if printed := print_page(random, [Block("lines", lines)], style, width, height):
             return printed
 

@@ -116,3 +116,17 @@ def sentence(random: Random, columns: int) -> str:
     text = (text or random.choice(PROSE)[:room]).rstrip(",")
     text = text[0].upper() + text[1:] if random.random() < 0.6 else text
     return text + (random.choice(".....?!:") if random.random() < 0.4 and len(text) < room else "")
+
+
+PRINTED = "".join(map(chr, range(33, 127))) + "•"
+
+
+def filled(random: Random, columns: int) -> str:
+    """As much as `columns` characters hold, a fourth of it with all characters alike: most are rare in other print."""
+    kinds = (lambda r: _letters(r, 1, 7, PRINTED), code, made_up, lambda r: sentence(r, 16))
+    text = ""
+    while True:
+        word = random.choice(kinds)(random)
+        if len(text) + 1 + len(word) > columns:
+            return text or word[: max(1, columns)]
+        text = f"{text} {word}".strip()

@@ -1,0 +1,145 @@
+"""Teaches the eyes alone to read print: `python scripts/nano/eyes.py --minutes 60`.
+
+Print takes a hundred thousand pages, and most of what a page costs in `train.py` is the decoder's work. Here the eyes
+learn by themselves, from the heads right behind them (`printed.py`). What they make of drawn pictures and of clips is
+to stay what the checkpoint in the package makes of them, so that its decoder still knows what it sees: every few steps
+they are shown some, and held to that.
+
+State is that of `train.py`, in the same folder, which goes on from there, as with `--keep-eyes`. `torchrun
+--nproc-per-node 2` trains with a process a core here as well.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from batches import Batch, collate
+from curriculum import Curriculum
+from memory import trim
+from network import compile_parts, see
+from places import Asked
+from torch import Tensor
+from torch.nn import functional as F
+from train import agreed, log
+from trainer import RANK, ROOT, WARMUP, WORLD, Trainer
+
+from ernie_cli.runtime.checkpoint import NANO, find
+from ernie_cli.runtime.loading import load
+from ernie_cli.runtime.tokenizer import Tokenizer
+
+KEPT = ("places=0.4", "ask=0.2", "easy-vqa=0.05", "moments=0.35")  # jobs whose pictures are to look as before
+PAGES = 6  # of a step
+PATCHES = 600  # of pictures or of a clip that are held to what they were, about: two pictures
+HELD = 10.0  # how much it counts how far they are off; letters count 2 at first
+EVERY = 2  # steps
+
+
+class Reader(Trainer):
+    """Eyes that learn to read, beside what they made of all else: a `Trainer` that leaves the decoder alone."""
+
+    def __init__(self, folder: Path, peak: float) -> None:
+        super().__init__(folder, peak)
+        self.former = load(find(NANO), "cpu").native.float().requires_grad_(False)
+
+    def learn_print(self, pages: Batch, other: Batch | None, scale: float) -> dict[str, float]:
+        """One step with pages about which nothing is asked, and with other media, which are to stay as they are.
+
+        Gives what is read: the losses of letters and of marks, the share of letters that are right, and how far off the
+        others are, as a part of their mean square.
+        """
+        assert isinstance(pages.asked, Asked)
+        assert pages.pixels is not None
+        assert pages.asked.printed
+        printed, head, patches = pages.asked.printed, self.heads[Asked.HEADS].print, list[Tensor]()
+        seen = self.see(pages.pixels, pages.grid, patches)
+        letters, marks = head.unread(seen, printed), head.misread(patches[0], printed)
+        (letters + marks).backward()
+        told = {"letters": letters.item(), "marks": marks.item(), "right": _right(head.read(seen), printed.letters)}
+        if other is not None:
+            apart = self._apart(other)
+            (HELD * EVERY * apart).backward()
+            told["apart"] = apart.item()
+        self._move([], scale)
+        self.step += 1
+        self.learned["letters"] += len(pages.ids) * WORLD
+        return told
+
+    def _apart(self, batch: Batch) -> Tensor:
+        assert batch.pixels is not None
+        with torch.no_grad():
+            before = see(self.former, batch.pixels, batch.grid)
+        return F.mse_loss(self.see(batch.pixels, batch.grid), before) / before.square().mean()
+
+
+def _right(read: Tensor, printed: Tensor) -> float:
+    return (read == printed)[printed > 0].float().mean().item()
+
+
+def batches(curriculum: Curriculum, tokenizer: Tokenizer, rows: int | None = None) -> Iterator[Batch]:
+    """Endless media about which nothing is asked, so many at once, or about `PATCHES` of patches."""
+    while True:
+        _, samples, budgets = curriculum.draw({"moments": sys.maxsize, "places": sys.maxsize})
+        silent = [sample.silent() for sample in samples]
+        at = 0
+        while at < len(silent):
+            one = collate(silent[at : at + 1], tokenizer, *budgets)
+            most = rows or max(1, PATCHES // (one.grid[0] * one.grid[1] * one.grid[2]))
+            yield one if most == 1 else collate(silent[at : at + most], tokenizer, *budgets)
+            at += most
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=60, help="stop after this long")
+    parser.add_argument("--folder", type=Path, default=ROOT / "runs" / "nano")
+    parser.add_argument("--peak", type=float, default=2e-3, help="highest learning rate")
+    parser.add_argument("--decay-minutes", type=float, default=0, help="lower the rate to zero over the last minutes")
+    options = parser.parse_args()
+    reader = Reader(options.folder, options.peak)
+    if WORLD > 1:
+        dist.init_process_group("gloo")
+    try:
+        learn(reader, options)
+    except KeyboardInterrupt:
+        print("Stopped; saving.")
+    finally:
+        reader.save()
+
+
+def learn(reader: Reader, options: argparse.Namespace) -> None:
+    pages = batches(Curriculum(f"print {reader.step}", ["letters"], RANK), reader.tokenizer, PAGES)
+    others = batches(Curriculum(f"others {reader.step}", KEPT, RANK), reader.tokenizer)
+    begun = saved = noted = time.monotonic()
+    recent: dict[str, list[float]] = {}
+    compile_parts()
+    for number in count():
+        spent = agreed(time.monotonic() - begun) / 60
+        if spent >= options.minutes:
+            break
+        left = (options.minutes - spent) / options.decay_minutes if options.decay_minutes else 1.0
+        # What is held to what it was falls behind where the eyes move fast at once.
+        scale = min(1.0, left, (number + 1) / WARMUP)
+        told = reader.learn_print(next(pages), None if number % EVERY else next(others), scale)
+        for what, value in told.items():
+            recent.setdefault(what, []).append(value)
+        if time.monotonic() - noted > 30:
+            noted = time.monotonic()
+            trim()
+            means: dict[str, Any] = {name: round(sum(values) / len(values), 4) for name, values in recent.items()}
+            log(options.folder, {"eyes": reader.step, "minutes": round(spent, 1), **means})
+            recent = {}
+        if time.monotonic() - saved > 180:
+            saved = time.monotonic()
+            reader.save()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
