@@ -32,7 +32,8 @@ STRIPS = PixelBudget(FACTOR**2, 124 * 124)  # of frames, as they are
 # Seeing is what takes long, so a batch has many pictures with one question each rather than few with several.
 QUESTIONS = 1
 ROWS = 32
-CHARTED = 0.15  # of batches of letters: charts take long to draw
+PAGE = 160  # pixels of a side of a page, at least: smaller ones hold little print
+CHARTED = 0.1  # of batches of letters: charts take long to draw
 PAGES = 16  # print has so many letters that more of it teaches no more
 FILM = 256  # frames of a batch of clips about which nothing is said
 FILM_ASKED = 128  # frames of one about which something is: words take longer than frames
@@ -175,7 +176,7 @@ class Curriculum:
 
     def _letters(self, learned: int) -> Callable[[], Sample]:
         """Pages full of print, or charts, about which nothing is said either."""
-        own, size = self.own, draw_size(self.random)
+        own, size = self.own, draw_size(self.random, PAGE)
         if self.random.random() < CHARTED:
             size = self.random.choice(CHARTS)
             return lambda: chart_sample(own, *size, 1).silent()
@@ -233,7 +234,7 @@ class Curriculum:
         """Few lines first; a page is transcribed, and asked for something on it."""
         own = self.own
         lines = self.random.choice([1, 2] if learned < 4_000 else [1, 2, 4] if learned < 12_000 else [2, 4, 6])
-        width, height = draw_size(self.random)
+        width, height = draw_size(self.random, PAGE)
 
         def make() -> Sample:
             sample = doc_sample(own, width, height, lines, 3)

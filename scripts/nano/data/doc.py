@@ -38,9 +38,9 @@ def doc_sample(random: Random, width: int, height: int, most: int, questions: in
 
 
 def print_sample(random: Random, width: int, height: int) -> Sample:
-    """A page about which nothing is asked, every other one full of print: to learn letters by."""
+    """A page about which nothing is asked, four of five full of print: to learn letters by."""
     image, letters = (
-        full_page(random, width, height) if random.random() < 0.5 else draw_page(random, width, height, 9)[1:]
+        full_page(random, width, height) if random.random() < 0.8 else draw_page(random, width, height, 9)[1:]
     )
     return Sample(Picture(image), [], letters=letters)
 
