@@ -20,7 +20,7 @@ from data.doc import TRANSCRIBE, doc_sample
 from diagnose_clips import arguments
 from heads import IGNORED, LAYER, scaled
 from places import Asked
-from printed import COLUMNS, HALVES, LINES, Printed
+from printed import COLUMNS, LINES, PATCHES, Printed
 from spelling import shares
 from trainer import Trainer
 
@@ -40,7 +40,7 @@ def letters(trainer: Trainer, sample: Sample) -> Iterator[Figure]:
 
     places = heads.places(scaled(looked.states[LAYER][0, layout.medium]))
     of_tokens = [
-        part.unflatten(-1, (HALVES, -1)).argmax(-1) for part in places.split([HALVES * LINES, HALVES * COLUMNS], -1)
+        part.unflatten(-1, (PATCHES, -1)).argmax(-1) for part in places.split([PATCHES * LINES, PATCHES * COLUMNS], -1)
     ]
     words = heads.words(scaled(pointing.words(looked.states[LAYER], spelled, layout))).split([LINES, COLUMNS], -1)
     of_words = [part.argmax(-1) == where for part, where in zip(words, (spelled.line, spelled.column), strict=True)]
@@ -52,13 +52,13 @@ def letters(trainer: Trainer, sample: Sample) -> Iterator[Figure]:
     right = (said == wanted)[spelled.branch, spelled.token]
     for entry in range(len(spelled.row)):
         question = sample.questions[int(spelled.branch[entry])]
-        place, half, slot = (int(part[entry]) for part in (spelled.place, spelled.half, spelled.slot))
+        place, patch, slot = (int(part[entry]) for part in (spelled.place, spelled.patch, spelled.slot))
         if place == IGNORED:
             kind, known = "end", 0.0
         else:
             character = trainer.tokenizer.decode([int(wanted[spelled.branch[entry], spelled.token[entry]])])
             kind = "letter" if character.isalpha() else "digit" if character.isdigit() else "other"
-            line, first = (int(part[place, half]) for part in of_tokens)
+            line, first = (int(part[place, patch]) for part in of_tokens)
             known = float(line == spelled.line[entry] and first + slot == spelled.column[entry])
         what = f"{'tell' if question.text == TRANSCRIBE else 'find'}, {kind}"
         yield what, known, *(float(part[entry]) for part in (*of_words, on_letters, right))

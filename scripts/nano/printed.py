@@ -1,10 +1,11 @@
 """Which letters lie on every token of a page, and which of its text they are, asked of the tokens while training.
 
-A token is as high as two lines of small print. Of each half, linear heads ask right behind the eyes for its letters, in
-their order: the first, the second, and so on. That means to count them, which is learned much sooner where letters are
-known already: so what the tower makes of each patch is asked which letter stands where on it. A few layers into the
-decoder, where a token can know what came before it, heads ask which line of the page this is, and which of the line's
-characters the first one is. No head is part of the checkpoint.
+A token is four patches, two side by side and two below, and each is about as high as a line of small print. Linear
+heads ask the tower which letter stands where on each patch; and, right behind the eyes, a token for the letters of each
+of its patches in their order: the first, the second, the third. (Those of two patches side by side, in one order, it
+learned much more slowly: that means to count further.) A few layers into the decoder, where a token can know what came
+before it, heads ask which line of the page lies on each patch, and which of the line's characters the first one there
+is. No head is part of the checkpoint.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ from heads import IGNORED, cell, mistakes, scaled, wrong
 from torch import Tensor, nn
 
 CHARACTERS = " " + PRINTED
-HALVES, SLOTS = 2, 6  # of a token: hardly a line is lower than 14 pixels, hardly six letters are narrower than 28
+SIDES = 2  # patches of a token beside each other, and as many below each other
+PATCHES = SIDES * SIDES
+SLOTS = 3  # letters of a patch: hardly ever more are narrower than 14 pixels
 PARTS = 3  # of a patch, side by side: hardly a letter is narrower
 LINES, COLUMNS = 16, 48  # of a page, at most
 KINDS = len(CHARACTERS) + 1  # of what may stand somewhere: a character, or nothing
@@ -31,10 +34,11 @@ EYES = 10  # how much more letters count: what the eyes learn of them is drowned
 class Printed:
     """What every token of a batch of pages shows.
 
-    `letters` (pages, tokens, halves * slots): 1 and more for a character, 0 for none; a blank or a gap lies just before
-    the letter that follows it. `marks` (pages, patches, parts): the same of parts of patches, without blanks. `lines`
-    and `firsts` (pages, tokens, halves): the line that lies there, and the column of its first character that does;
-    `IGNORED` where nothing is printed. `at` is where a page's characters lie, by line and column: token, half and slot.
+    `letters` (pages, tokens, patches of a token * slots): 1 and more for a character, 0 for none; a blank or a gap lies
+    just before the letter that follows it. `marks` (pages, patches, parts): the same of parts of patches, without
+    blanks. `lines` and `firsts` (pages, tokens, patches of a token): the line that lies there, and the column of its
+    first character that does; `IGNORED` where nothing is printed. `at` is where a page's characters lie, by line and
+    column: token, patch and slot.
     """
 
     letters: Tensor
@@ -46,22 +50,24 @@ class Printed:
 
 def show(pages: Sequence[Sequence[Letter]], height: int, width: int) -> Printed:
     """What is known of pages that are `height` x `width` tokens large."""
-    slots = torch.zeros(len(pages), height * width, HALVES, SLOTS, dtype=torch.long)
-    lines = torch.full((len(pages), height * width, HALVES), IGNORED)
+    slots = torch.zeros(len(pages), height * width, PATCHES, SLOTS, dtype=torch.long)
+    lines = torch.full((len(pages), height * width, PATCHES), IGNORED)
     firsts = lines.clone()
     at: list[dict[tuple[int, int], tuple[int, int, int]]] = [{} for _ in pages]
     for page, letters in enumerate(pages):
         for letter, blank in _with_blanks(letters):
-            row, half = divmod(cell(letter.y, height * HALVES), HALVES)
-            token = row * width + cell(letter.x, width)
-            place = page, token, half
+            (row, down), (column, across) = (
+                divmod(cell(at, size * SIDES), SIDES) for at, size in ((letter.y, height), (letter.x, width))
+            )
+            token, patch = row * width + column, down * SIDES + across
+            place = page, token, patch
             if lines[place] != letter.line:
                 lines[place], firsts[place] = letter.line, letter.column - blank
-            for column, character in ((letter.column - 1, " "), (letter.column, letter.character))[not blank :]:
-                slot = column - int(firsts[place])
+            for number, character in ((letter.column - 1, " "), (letter.column, letter.character))[not blank :]:
+                slot = number - int(firsts[place])
                 if slot < SLOTS:
                     slots[(*place, slot)] = CHARACTERS.find(character) + 1
-                    at[page][letter.line, column] = token, half, slot
+                    at[page][letter.line, number] = token, patch, slot
     marks = torch.stack([_marks(letters, height, width) for letters in pages])
     return Printed(slots.flatten(2), marks, lines.clamp(max=LINES - 1), firsts.clamp(max=COLUMNS - 1), at)
 
@@ -71,11 +77,11 @@ def _marks(letters: Sequence[Letter], height: int, width: int) -> Tensor:
 
     Patches are in the order that the eyes get them in: the four of a token one after the other.
     """
-    marks = torch.zeros(height * 2, width * 2, PARTS, dtype=torch.long)
+    marks = torch.zeros(height * SIDES, width * SIDES, PARTS, dtype=torch.long)
     for letter in letters:
-        patch, part = divmod(cell(letter.x, width * 2 * PARTS), PARTS)
-        marks[cell(letter.y, height * 2), patch, part] = CHARACTERS.find(letter.character) + 1
-    return marks.view(height, 2, width, 2, PARTS).transpose(1, 2).reshape(-1, PARTS)
+        patch, part = divmod(cell(letter.x, width * SIDES * PARTS), PARTS)
+        marks[cell(letter.y, height * SIDES), patch, part] = CHARACTERS.find(letter.character) + 1
+    return marks.view(height, SIDES, width, SIDES, PARTS).transpose(1, 2).reshape(-1, PARTS)
 
 
 def _with_blanks(letters: Sequence[Letter]) -> list[tuple[Letter, bool]]:
@@ -91,14 +97,14 @@ class PrintHeads(nn.Module):
     def __init__(self, hidden: int, width: int) -> None:
         super().__init__()
         self.marks = nn.Linear(width, PARTS * KINDS)
-        self.letters = nn.Linear(hidden, HALVES * SLOTS * KINDS)
-        self.places = nn.Linear(hidden, HALVES * (LINES + COLUMNS))
+        self.letters = nn.Linear(hidden, PATCHES * SLOTS * KINDS)
+        self.places = nn.Linear(hidden, PATCHES * (LINES + COLUMNS))
         self.words = nn.Linear(hidden, LINES + COLUMNS)
 
     def losses(self, seen: Tensor | None, state: Tensor, printed: Printed) -> Tensor:
         """What the heads get wrong about a batch, each on average; without `seen` no letters are asked."""
         places = self.places(scaled(state)).float()
-        lines, firsts = places.split([HALVES * LINES, HALVES * COLUMNS], -1)
+        lines, firsts = places.split([PATCHES * LINES, PATCHES * COLUMNS], -1)
         off = mistakes(lines, printed.lines) + mistakes(firsts, printed.firsts)
         if seen is None:
             return off

@@ -1,10 +1,10 @@
 """Where a word that is about to say a letter of a page should look, taught to the decoder's attention.
 
 A page is told letter by letter. Each word learns, by heads as in `printed.py`, which line of the page and which of its
-characters it is about to say. Tokens know the line and the column of the first character on them, so a head that is
-asked for the second one can look for the token whose first stands one column before: there is a head for each half of a
-token, and for each of its slots. All others look before the page, where nothing is said. Nothing of it is part of the
-checkpoint.
+characters it is about to say. Tokens know the line and the column of the first character on each of their patches, so a
+head that is asked for the second one of a patch can look for that whose first stands one column before: there is a head
+for each patch of a token, and for each of its slots. All others look before the page, where nothing is said. Nothing of
+it is part of the checkpoint.
 """
 
 from __future__ import annotations
@@ -16,26 +16,27 @@ import torch
 from data import Address
 from heads import IGNORED
 from pointing import Words, missing
-from printed import SLOTS, Printed
+from printed import SIDES, SLOTS, Printed
 from torch import Tensor
 
-LAYERS = (4, 5)  # of the decoder, that words read with; they read what layer 3 hands on, which `printed.py` asks
-HEADS = 3  # of a layer, for each half: those that share keys and values
-assert len(LAYERS) * HEADS == SLOTS
+# Of the decoder, that words read with: left patches and right ones. They read what layer 3 hands on, which `printed.py`
+# asks. In each, the heads that share keys and values are those for the letters of one patch: the upper, or the lower.
+LAYERS = (4, 5)
+assert len(LAYERS) == SIDES
 
 
 @dataclass(frozen=True)
 class Spelled(Words):
     """Which words are about to say something of a page; one entry for each.
 
-    `line` and `column` are what is to be said. `place`, `half` and
-    `slot` are where that lies on the medium, `IGNORED` what lies nowhere: the end of a line.
+    `line` and `column` are what is to be said. `place`, `patch` and `slot` are where that lies on the medium, `IGNORED`
+    what lies nowhere: the end of a line.
     """
 
     line: Tensor
     column: Tensor
     place: Tensor
-    half: Tensor
+    patch: Tensor
     slot: Tensor
 
 
@@ -61,8 +62,8 @@ def shares(looks: Sequence[Tensor], spelled: Spelled, medium: slice) -> tuple[Te
     own, others = torch.zeros(len(spelled.row), device=spelled.row.device), []
     for number, layer in enumerate(LAYERS):
         attention = looks[layer].permute(0, 2, 3, 1, 4)[spelled.row, spelled.branch, spelled.token].float()
-        wanted = (spelled.place != IGNORED) & (spelled.slot // HEADS == number)
-        head = spelled.half * HEADS + spelled.slot % HEADS
+        wanted = (spelled.place != IGNORED) & (spelled.patch % SIDES == number)
+        head = spelled.patch // SIDES * SLOTS + spelled.slot
         own = own.masked_scatter(wanted, attention[wanted, head[wanted], medium.start + spelled.place[wanted]])
         rest = torch.ones(attention.shape[:2], dtype=torch.bool, device=attention.device)
         rest[wanted, head[wanted]] = False

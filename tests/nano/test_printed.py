@@ -11,23 +11,26 @@ from data.doc import doc_sample
 from data.fonts import Block, draw_style, print_page
 from data.pages import full_page
 from heads import IGNORED
-from printed import CHARACTERS, EYES, HALVES, PARTS, SLOTS, PrintHeads, show
+from printed import CHARACTERS, EYES, PARTS, PATCHES, SLOTS, PrintHeads, show
 
 
 def test_letters_are_asked_in_their_order_with_the_blanks_before_them() -> None:
-    # In the lower half of the second token of the second row; the first two on the token before.
+    # On the lower patches of the two tokens of the second row: two on a left one, two on a right one.
     letters = [
-        Letter(c, x, 0.8, 3, column) for c, x, column in zip("pe4a", (0.1, 0.3, 0.6, 0.9), (0, 1, 3, 4), strict=True)
+        Letter(c, x, 0.8, 3, column) for c, x, column in zip("pe4a", (0.1, 0.2, 0.8, 0.9), (0, 1, 3, 4), strict=True)
     ]
     printed = show([letters], 2, 2)
-    slots = printed.letters.view(1, 4, HALVES, SLOTS)
-    told = ["".join(CHARACTERS[one - 1] for one in slots[0, token, 1] if one) for token in range(4)]
-    assert told == ["", "", "pe", " 4a"]
-    assert (slots[:, :, 0] == 0).all()
-    assert printed.lines[0, :, 1].tolist() == [IGNORED, IGNORED, 3, 3]
-    assert printed.firsts[0, :, 1].tolist() == [IGNORED, IGNORED, 0, 2]
+    slots = printed.letters.view(1, 4, PATCHES, SLOTS)
+    told = {
+        (token, patch): "".join(CHARACTERS[one - 1] for one in slots[0, token, patch] if one)
+        for token in range(4)
+        for patch in range(PATCHES)
+    }
+    assert {place: text for place, text in told.items() if text} == {(2, 2): "pe", (3, 3): " 4a"}
+    assert printed.lines[0, 2:].tolist() == [[IGNORED, IGNORED, 3, IGNORED], [IGNORED, IGNORED, IGNORED, 3]]
+    assert printed.firsts[0, 2:].tolist() == [[IGNORED, IGNORED, 0, IGNORED], [IGNORED, IGNORED, IGNORED, 2]]
     assert printed.at == [
-        {(3, 0): (2, 1, 0), (3, 1): (2, 1, 1), (3, 2): (3, 1, 0), (3, 3): (3, 1, 1), (3, 4): (3, 1, 2)}
+        {(3, 0): (2, 2, 0), (3, 1): (2, 2, 1), (3, 2): (3, 3, 0), (3, 3): (3, 3, 1), (3, 4): (3, 3, 2)}
     ]
 
 

@@ -15,8 +15,8 @@ from data.doc import doc_sample
 from heads import IGNORED
 from network import Layout
 from pointing import ENOUGH, words
-from printed import CHARACTERS, HALVES, SLOTS, show
-from spelling import HEADS, LAYERS, missed, shares, spell
+from printed import CHARACTERS, PATCHES, SIDES, SLOTS, show
+from spelling import LAYERS, missed, shares, spell
 
 from ernie_cli.runtime.checkpoint import NANO, find
 from ernie_cli.runtime.prompt import END_OF_TURN
@@ -39,7 +39,7 @@ def test_each_letter_of_a_transcription_lies_where_it_is_read() -> None:
         answer, read = page.questions[0].answer, page.questions[0].read
         assert read
         printed = show([page.letters or []], 8, 8)
-        slots = printed.letters.view(64, HALVES, SLOTS)
+        slots = printed.letters.view(64, PATCHES, SLOTS)
         assert len(read) == len(answer) + 1
         for character, address in zip(answer, read, strict=False):
             assert address
@@ -98,12 +98,12 @@ def test_what_is_read_is_said_letter_by_letter_and_the_rest_in_words(tokenizer) 
 
 def _looks(spelled, length: int, start: int, share: float) -> list[torch.Tensor]:
     """Attention in which all heads give so much to what they should look at."""
-    looks = [torch.zeros(1, 2 * HEADS, 1, length, start + 64) for _ in range(6)]
+    looks = [torch.zeros(1, SIDES * SLOTS, 1, length, start + 64) for _ in range(6)]
     for layer in LAYERS:
         looks[layer][..., 0] = share
-    for token, place, half, slot in zip(spelled.token, spelled.place, spelled.half, spelled.slot, strict=True):
+    for token, place, patch, slot in zip(spelled.token, spelled.place, spelled.patch, spelled.slot, strict=True):
         if place != IGNORED:
-            own = looks[LAYERS[slot // HEADS]][0, half * HEADS + slot % HEADS, 0, token]
+            own = looks[LAYERS[patch % SIDES]][0, patch // SIDES * SLOTS + slot, 0, token]
             own.zero_()
             own[start + place] = share
     return looks
@@ -118,7 +118,7 @@ def test_heads_are_wrong_by_what_they_do_not_give_to_the_letter(share: float, ex
     looks = _looks(spelled, len(said[0]), medium.start, share)
     own, others = shares(looks, spelled, medium)
     assert len(own) == (spelled.place != IGNORED).sum()
-    assert len(own) + len(others) == len(spelled.row) * len(LAYERS) * HALVES * HEADS
+    assert len(own) + len(others) == len(spelled.row) * PATCHES * SLOTS
     assert (own == share).all()
     assert (others == share).all()
     assert missed(looks, spelled, medium).item() == pytest.approx(2 * expected, abs=1e-5)
