@@ -22,7 +22,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from batches import Batch, collate
-from curriculum import Curriculum
+from curriculum import MIX, Curriculum
 from memory import trim
 from network import compile_parts, see
 from places import Asked
@@ -37,7 +37,7 @@ from ernie_cli.runtime.tokenizer import Tokenizer
 
 KEPT = ("places=0.4", "ask=0.2", "easy-vqa=0.05", "moments=0.35")  # jobs whose pictures are to look as before
 PAGES = 6  # of a step
-PATCHES = 600  # of pictures or of a clip that are held to what they were, about: two pictures
+OTHERS = 2  # pictures of a step that are held to what they were; or one clip
 HELD = 10.0  # how much it counts how far they are off; letters count 2 at first
 EVERY = 2  # steps
 
@@ -83,17 +83,13 @@ def _right(read: Tensor, printed: Tensor) -> float:
     return (read == printed)[printed > 0].float().mean().item()
 
 
-def batches(curriculum: Curriculum, tokenizer: Tokenizer, rows: int | None = None) -> Iterator[Batch]:
-    """Endless media about which nothing is asked, so many at once, or about `PATCHES` of patches."""
+def batches(curriculum: Curriculum, tokenizer: Tokenizer, most: int) -> Iterator[Batch]:
+    """Endless media about which nothing is asked, as they are drawn last: so many pictures at once, or a clip."""
     while True:
-        _, samples, budgets = curriculum.draw({"moments": sys.maxsize, "places": sys.maxsize})
-        silent = [sample.silent() for sample in samples]
-        at = 0
-        while at < len(silent):
-            one = collate(silent[at : at + 1], tokenizer, *budgets)
-            most = rows or max(1, PATCHES // (one.grid[0] * one.grid[1] * one.grid[2]))
-            yield one if most == 1 else collate(silent[at : at + most], tokenizer, *budgets)
-            at += most
+        _, samples, budgets = curriculum.draw(dict.fromkeys(MIX, sys.maxsize))
+        rows = 1 if samples[0].clip else most
+        for at in range(0, len(samples), rows):
+            yield collate([sample.silent() for sample in samples[at : at + rows]], tokenizer, *budgets)
 
 
 def main() -> None:
@@ -116,7 +112,7 @@ def main() -> None:
 
 def learn(reader: Reader, options: argparse.Namespace) -> None:
     pages = batches(Curriculum(f"print {reader.step}", ["letters"], RANK), reader.tokenizer, PAGES)
-    others = batches(Curriculum(f"others {reader.step}", KEPT, RANK), reader.tokenizer)
+    others = batches(Curriculum(f"others {reader.step}", KEPT, RANK), reader.tokenizer, OTHERS)
     begun = saved = noted = time.monotonic()
     recent: dict[str, list[float]] = {}
     compile_parts()
