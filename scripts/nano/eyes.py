@@ -35,7 +35,7 @@ from ernie_cli.runtime.checkpoint import NANO, find
 from ernie_cli.runtime.loading import load
 from ernie_cli.runtime.tokenizer import Tokenizer
 
-# Jobs whose pictures and clips are to look as before, in turns: what is not shown for a hundred steps has changed by then.
+# Jobs whose pictures and clips are to look as before, in turns: what is not shown for a hundred steps has changed then.
 KEPT = (("places=0.6", "ask=0.3", "easy-vqa=0.1"), ("moments",))
 PAGES = 6  # of a step
 OTHERS = 2  # pictures of a step that are held to what they were; or one clip
