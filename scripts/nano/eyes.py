@@ -68,7 +68,7 @@ class Reader(Trainer):
             apart = self._apart(other)
             (HELD * EVERY * apart).backward()
             told["apart"] = apart.item()
-        self._move([], scale)
+        self._move([], self.peak * scale)
         self.step += 1
         self.learned["letters"] += len(pages.ids) * WORLD
         return told

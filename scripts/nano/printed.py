@@ -56,9 +56,8 @@ def show(pages: Sequence[Sequence[Letter]], height: int, width: int) -> Printed:
     at: list[dict[tuple[int, int], tuple[int, int, int]]] = [{} for _ in pages]
     for page, letters in enumerate(pages):
         for letter, blank in _with_blanks(letters):
-            (row, down), (column, across) = (
-                divmod(cell(at, size * SIDES), SIDES) for at, size in ((letter.y, height), (letter.x, width))
-            )
+            row, down = divmod(cell(letter.y, height * SIDES), SIDES)
+            column, across = divmod(cell(letter.x, width * SIDES), SIDES)
             token, patch = row * width + column, down * SIDES + across
             place = page, token, patch
             if lines[place] != letter.line:

@@ -250,7 +250,8 @@ class Trainer:
         losses, loads = self.losses(batch)
         seen = SHOWN[batch.asked.HEADS][batch.layout.branches > 0] * losses.shown
         (losses.said + seen + POINTED * losses.pointed).backward()
-        loads, norms = self._move(loads, scale)
+        rate = self.peak * FASTER if self.alone else self.peak * scale * min(1.0, (self.step + 1 - ALONE) / WARMUP)
+        loads, norms = self._move(loads, rate)
         if not self.alone:
             if self.step % CAP_EVERY == 0:
                 self._cap()
@@ -259,9 +260,8 @@ class Trainer:
         self.step += 1
         return (*(value.item() for value in losses), *norms)
 
-    def _move(self, loads: list[Tensor], scale: float) -> tuple[list[Tensor], list[float]]:
+    def _move(self, loads: list[Tensor], rate: float) -> tuple[list[Tensor], list[float]]:
         """Moves all weights along their gradients; gives the loads of all processes and the norms before clipping."""
-        rate = self.peak * FASTER if self.alone else self.peak * scale * min(1.0, (self.step + 1 - ALONE) / WARMUP)
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = rate

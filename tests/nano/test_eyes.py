@@ -9,7 +9,6 @@ import pytest
 import torch
 from curriculum import Curriculum
 from eyes import KEPT, Reader, batches
-from trainer import ALONE
 
 
 def test_others_are_held_to_what_they_were(tmp_path: Path) -> None:
@@ -28,7 +27,6 @@ def _learned(folder: Path, held: float, monkeypatch: pytest.MonkeyPatch) -> tupl
     """Eyes after some steps with the same two pages, held to so much about the same two pictures, and what was told."""
     monkeypatch.setattr(eyes, "HELD", held)
     reader = Reader(folder, 1e-3)
-    reader.step = ALONE + 50
     pages = next(batches(Curriculum(0, ["letters"]), reader.tokenizer, 2))
     other = next(batches(Curriculum(0, ["places"]), reader.tokenizer, 2))
     return reader, [reader.learn_print(pages, None if step % 2 else other, 0.2) for step in range(17)]
