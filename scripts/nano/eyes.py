@@ -13,23 +13,20 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from collections.abc import Iterator
-from itertools import count, cycle
+from itertools import cycle
 from pathlib import Path
-from typing import Any
 
 import torch
 import torch.distributed as dist
 from batches import Batch, collate
 from curriculum import MIX, Curriculum
-from memory import trim
 from network import compile_parts, see
+from pace import Pace, arguments, kept
 from places import Asked
 from torch import Tensor
 from torch.nn import functional as F
-from train import agreed, log
-from trainer import RANK, ROOT, WARMUP, WORLD, Trainer
+from trainer import RANK, WARMUP, WORLD, Trainer
 
 from ernie_cli.runtime.checkpoint import NANO, find
 from ernie_cli.runtime.loading import load
@@ -94,49 +91,25 @@ def batches(curriculum: Curriculum, tokenizer: Tokenizer, most: int) -> Iterator
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--minutes", type=float, default=60, help="stop after this long")
-    parser.add_argument("--folder", type=Path, default=ROOT / "runs" / "nano")
-    parser.add_argument("--peak", type=float, default=2e-3, help="highest learning rate")
-    parser.add_argument("--decay-minutes", type=float, default=0, help="lower the rate to zero over the last minutes")
-    options = parser.parse_args()
+    options = arguments(__doc__).parse_args()
     reader = Reader(options.folder, options.peak)
     if WORLD > 1:
         dist.init_process_group("gloo")
-    try:
+    with kept(reader):
         learn(reader, options)
-    except KeyboardInterrupt:
-        print("Stopped; saving.")
-    finally:
-        reader.save()
 
 
 def learn(reader: Reader, options: argparse.Namespace) -> None:
+    """Reads page after page until the time is up."""
     pages = batches(Curriculum(f"print {reader.step}", ["letters"], RANK), reader.tokenizer, PAGES)
     kinds = [batches(Curriculum(f"others {reader.step}", jobs, RANK), reader.tokenizer, OTHERS) for jobs in KEPT]
     others = (next(kind) for kind in cycle(kinds))
-    begun = saved = noted = time.monotonic()
-    recent: dict[str, list[float]] = {}
+    pace = Pace(reader, options, lambda: {"eyes": reader.step})
     compile_parts()
-    for number in count():
-        spent = agreed(time.monotonic() - begun) / 60
-        if spent >= options.minutes:
-            break
-        left = (options.minutes - spent) / options.decay_minutes if options.decay_minutes else 1.0
+    for number, scale in enumerate(pace):
         # What is held to what it was falls behind where the eyes move fast at once.
-        scale = min(1.0, left, (number + 1) / WARMUP)
-        told = reader.learn_print(next(pages), None if number % EVERY else next(others), scale)
-        for what, value in told.items():
-            recent.setdefault(what, []).append(value)
-        if time.monotonic() - noted > 30:
-            noted = time.monotonic()
-            trim()
-            means: dict[str, Any] = {name: round(sum(values) / len(values), 4) for name, values in recent.items()}
-            log(options.folder, {"eyes": reader.step, "minutes": round(spent, 1), **means})
-            recent = {}
-        if time.monotonic() - saved > 180:
-            saved = time.monotonic()
-            reader.save()
+        warm = min(1.0, (number + 1) / WARMUP)
+        pace.tell(reader.learn_print(next(pages), None if number % EVERY else next(others), scale * warm))
 
 
 if __name__ == "__main__":

@@ -10,42 +10,25 @@ GPU, `--device cuda --workers 14 --times 8` learns from batches eight times as l
 from __future__ import annotations
 
 import argparse
-import json
-import signal
 import sys
 import time
 from pathlib import Path
 from random import Random
-from typing import Any
 
-import torch
 import torch.distributed as dist
 from batches import moved
 from curriculum import MIX, Curriculum
-from memory import trim
 from network import compile_parts
+from pace import Pace, arguments, kept
 from reels import Reels
 from supply import Supply
-from trainer import RANK, ROOT, WORLD, Trainer
+from trainer import RANK, WORLD, Trainer
 
 LOGGED = ("", ", shown", ", pointed", ", eyes", ", decoder", ", seconds")  # of each job
 
 
-def log(folder: Path, record: dict[str, Any]) -> None:
-    if RANK:
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "log.jsonl").open("a") as file:
-        file.write(json.dumps(record) + "\n")
-    print(json.dumps(record), flush=True)
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--minutes", type=float, default=60, help="stop after this long")
-    parser.add_argument("--folder", type=Path, default=ROOT / "runs" / "nano")
-    parser.add_argument("--peak", type=float, default=2e-3, help="highest learning rate")
-    parser.add_argument("--decay-minutes", type=float, default=0, help="lower the rate to zero over the last minutes")
+    parser = arguments(__doc__)
     parser.add_argument("--jobs", help="only these jobs, such as 'ask ground=0.8': with these shares, or their own")
     parser.add_argument("--export", type=Path, help="write a checkpoint here and stop")
     parser.add_argument("--keep-eyes", action="store_true", help="teach the decoder alone: clips are seen but once")
@@ -79,50 +62,21 @@ def main() -> None:
         return Curriculum(seed, jobs, RANK, reels, options.times)
 
     supply = Supply(curriculum, trainer.tokenizer, trainer.learned, options.workers)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stopped from outside, it saves all the same
-    try:
+    with kept(trainer):
         train(trainer, supply, options)
-    except KeyboardInterrupt:
-        print("Stopped; saving.")
-    finally:  # also if the other process was stopped first
-        trainer.save()
-
-
-def agreed(seconds: float) -> float:
-    """The first process's clock, so that all stop at the same step."""
-    if WORLD == 1:
-        return seconds
-    clock = torch.tensor(seconds, dtype=torch.float64)
-    dist.broadcast(clock, 0)
-    return float(clock)
 
 
 def train(trainer: Trainer, supply: Supply, options: argparse.Namespace) -> None:
-    """Learns batch after batch until the time is up, saving every few minutes."""
-    begun = saved = noted = time.monotonic()
-    recent: dict[str, list[float]] = {}
-    while (spent := agreed(time.monotonic() - begun) / 60) < options.minutes:
+    """Learns batch after batch until the time is up."""
+    pace = Pace(trainer, options, lambda: {"step": trainer.step, "pictures": trainer.learned.total()})
+    for scale in pace:
         if not trainer.alone:
             compile_parts()
         supply.tell(trainer.learned)
         job, batch = supply.draw()
         batch, drawn = moved(batch, trainer.device), time.monotonic()
-        left = (options.minutes - spent) / options.decay_minutes if options.decay_minutes else 1.0
-        values = (*trainer.learn(job, batch, min(1.0, left)), time.monotonic() - drawn)
-        for what, value in zip(LOGGED, values, strict=True):
-            recent.setdefault(job + what, []).append(value)
-        if time.monotonic() - noted > 30:
-            noted = time.monotonic()
-            trim()
-            means = {name: round(sum(values) / len(values), 4) for name, values in recent.items() if any(values)}
-            log(
-                options.folder,
-                {"step": trainer.step, "pictures": trainer.learned.total(), "minutes": round(spent, 1), **means},
-            )
-            recent = {}
-        if time.monotonic() - saved > 180:
-            saved = time.monotonic()
-            trainer.save()
+        values = (*trainer.learn(job, batch, scale), time.monotonic() - drawn)
+        pace.tell({job + what: value for what, value in zip(LOGGED, values, strict=True)})
 
 
 if __name__ == "__main__":
