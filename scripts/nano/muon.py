@@ -19,13 +19,20 @@ class Muon(torch.optim.Muon):
     """`torch.optim.Muon` with Nesterov momentum and AdamW's learning rates, and its state.
 
     Torch's own orthogonalises matrix after matrix, in bfloat16, for which many CPUs have no instructions, and in each
-    of several processes anew. Here matrices of one shape are computed at once, in their own precision, and of several
-    processes, whose gradients must be the same, each computes its part. Some weights may learn so many `times` as fast.
+    of several processes anew. Here matrices of one shape are computed at once, in a `precision` that is asked for, and
+    of several processes, whose gradients must be the same, each computes its part. Some weights may learn so many
+    `times` as fast.
     """
 
-    def __init__(self, params: Iterable[Tensor], times: Mapping[Tensor, float] | None = None, **settings: Any) -> None:
+    def __init__(
+        self,
+        params: Iterable[Tensor],
+        times: Mapping[Tensor, float] | None = None,
+        precision: torch.dtype = torch.float32,
+        **settings: Any,
+    ) -> None:
         super().__init__(params, **settings)
-        self._times = dict(times or {})
+        self._times, self._precision = dict(times or {}), precision
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:
@@ -33,7 +40,7 @@ class Muon(torch.optim.Muon):
         for group in self.param_groups:
             weights = sorted((w for w in group["params"] if w.grad is not None), key=lambda w: tuple(w.shape))
             stacks = [self._moved(list(same), group["momentum"]) for _, same in groupby(weights, lambda w: w.shape)]
-            updates = [update for stack in _shared(stacks) for update in stack]
+            updates = [update for stack in _shared(stacks, self._precision) for update in stack]
             for weight, update in zip(weights, updates, strict=True):
                 rate = group["lr"] * self._times.get(weight, 1.0)
                 weight.mul_(1 - rate * group["weight_decay"])
@@ -50,15 +57,15 @@ class Muon(torch.optim.Muon):
         return torch.stack(moved)
 
 
-def _shared(stacks: Sequence[Tensor]) -> list[Tensor]:
+def _shared(stacks: Sequence[Tensor], precision: torch.dtype) -> list[Tensor]:
     """All matrices orthogonalised: of two processes, each does every second of a stack."""
     if not (dist.is_initialized() and stacks):
-        return [orthogonal(stack) for stack in stacks]
+        return [orthogonal(stack.to(precision)).to(stack.dtype) for stack in stacks]
     rank, world = dist.get_rank(), dist.get_world_size()
     flat = torch.zeros(sum(stack.numel() for stack in stacks), device=stacks[0].device)
     done = [part.view_as(stack) for part, stack in zip(flat.split([s.numel() for s in stacks]), stacks, strict=True)]
     for part, stack in zip(done, stacks, strict=True):
-        part[rank::world] = orthogonal(stack[rank::world])
+        part[rank::world] = orthogonal(stack[rank::world].to(precision))
     dist.all_reduce(flat)
     return done
 

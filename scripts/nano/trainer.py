@@ -128,7 +128,7 @@ class Trainer:
             (matrices if inner and min(weight.shape) <= LARGEST else rest).append(weight)
         looks = {weight: looking for name, weight in self.model.named_parameters() if name.startswith(WORDS_LOOK)}
         self.optimizers: list[torch.optim.Optimizer] = [
-            Muon(matrices, looks, lr=peak, weight_decay=0.02),
+            Muon(matrices, looks, self.precision, lr=peak, weight_decay=0.02),
             torch.optim.AdamW(rest, lr=peak, betas=(0.9, 0.98), weight_decay=0.01),
         ]
         if saved:

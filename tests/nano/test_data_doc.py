@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from random import Random
 
 import numpy as np
@@ -65,6 +66,21 @@ def test_answers_parse_and_absent_fields_are_null():
                 assert (None in data.values()) == ("It gives no" in question.thought)
     assert seen > 100
     assert absent > 20
+
+
+def test_a_thought_says_on_which_line_the_answer_is():
+    found = 0
+    for seed in range(150):
+        sample = doc_sample(Random(seed), 252, 168, 9, 6)
+        lines = {}
+        for letter in sample.letters:
+            lines[letter.line] = lines.get(letter.line, "").ljust(letter.column) + letter.character
+        for question in sample.questions[1:]:
+            if (said := re.findall(r"on line (\d+)\.$", question.thought)) and not question.answer.startswith("{"):
+                found += 1
+                assert question.answer in lines[int(said[0]) - 1]
+                assert {address[0] for address in question.read if address} <= {int(said[0]) - 1}
+    assert found > 150
 
 
 def test_blocks_as_markdown():

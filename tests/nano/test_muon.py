@@ -50,6 +50,15 @@ def test_a_state_of_torchs_goes_on():
     assert kept.abs().sum() > 0
 
 
+def test_a_half_precision_turns_steps_by_little():
+    before, half, whole = _weights(), _weights(), _weights()
+    _steps(Muon(half, precision=torch.bfloat16, lr=0.01), half, 3)
+    _steps(Muon(whole, lr=0.01), whole, 3)
+    for was, moved, other in zip(before, half, whole, strict=True):
+        assert moved.dtype == torch.float32
+        assert 0 < (moved - other).norm() < 0.03 * (other - was).norm()
+
+
 def test_some_weights_learn_so_many_times_as_fast():
     before, same, faster = _weights(), _weights(), _weights()
     _steps(Muon(same, lr=0.01), same, 1)

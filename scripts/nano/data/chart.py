@@ -11,7 +11,7 @@ from dataclasses import replace
 from random import Random
 
 from data import Question, Sample
-from data.chart_print import OTHERS
+from data.chart_print import CATEGORIES, NAMES, TITLE, VALUES
 from data.plots import Chart, draw_chart
 from data.reading import found_by
 from ernie_cli.messages import Picture
@@ -29,68 +29,86 @@ def chart_sample(random: Random, width: int, height: int, questions: int) -> Sam
     return Sample(Picture(chart.image), ask_chart(random, chart, questions), letters=chart.letters)
 
 
+ORDER = ("first", "second", "third", "fourth", "fifth", "sixth")
+Found = tuple[Question, list[int | None]]  # and the line of `data.chart_print` that each value of its answer stands on
+
+
 def ask_chart(random: Random, chart: Chart, questions: int) -> list[Question]:
     """Up to so many different questions; the first is for the table."""
-    says = f"This is a {chart.kind} chart {f'titled {chart.title}' if chart.title else 'without a title'}"
-    says += f" with {len(chart.rows)} {NOUNS[chart.kind]}s"
-    table = {"type": chart.kind, "title": chart.title, "columns": chart.columns, "rows": chart.rows}
-    asked = [Question(TABLE, f"{says}: {', '.join(label for label, _ in chart.rows)}.", json.dumps([table]))]
+    says = f"This is a {chart.kind} chart {'with' if chart.title else 'without'} a title"
+    says += f" and with {len(chart.rows)} {NOUNS[chart.kind]}s."
+    asked: list[Question] = []
     kinds = [_extreme, _extreme, _value, _value, _compare, _title, _type]
-    for _ in range(4 * questions):
-        question = random.choice(kinds)(random, chart, f"{says}.")
+    for kind in [_table, *random.choices(kinds, k=4 * questions)]:
+        question, lines = kind(random, chart, says)
         if len(asked) < questions and question.text not in [other.text for other in asked]:
-            asked.append(question)
-    # A number at an axis is no value, though it may be the same.
-    return [replace(one, read=found_by(one.answer, chart.letters, without=[OTHERS])) for one in asked]
+            asked.append(replace(question, read=found_by(question.answer, chart.letters, lines)))
+    return asked
+
+
+def _table(_: Random, chart: Chart, says: str) -> Found:
+    table = {"type": chart.kind, "title": chart.title, "columns": chart.columns, "rows": chart.rows}
+    lines = [None, *([TITLE] if chart.title else []), *NAMES]
+    for row in range(len(chart.rows)):
+        lines += [CATEGORIES + row, _written_on(chart, row)]
+    thought = f"{says} Their values are {'written' if chart.labelled else 'read off the axis'}."
+    return Question(TABLE, thought, json.dumps([table])), lines
+
+
+def _written_on(chart: Chart, row: int) -> int | None:
+    """The line on which a row's value is."""
+    return VALUES + row if chart.labelled else None
 
 
 def _written(chart: Chart, value: float) -> str:
     return f"{value}%" if chart.kind == "pie" else str(value)
 
 
-def _extreme(random: Random, chart: Chart, says: str) -> Question:
+def _extreme(random: Random, chart: Chart, says: str) -> Found:
     most = random.random() < 0.6
     word = (
         ("highest" if chart.kind != "pie" else "largest") if most else ("lowest" if chart.kind != "pie" else "smallest")
     )
-    label, value = (max if most else min)(chart.rows, key=lambda row: row[1])
+    row = (max if most else min)(range(len(chart.rows)), key=lambda row: chart.rows[row][1])
+    label, value = chart.rows[row]
     noun = NOUNS[chart.kind]
-    reason = f"{says} The {word} {noun} is {label}."
+    reason = f"{says} The {word} {noun} is the {ORDER[row]}."
     if random.random() < 0.25:
         ask = random.choice([f"What is the {word} value?", f"How much is the {word} {noun}?"])
-        return Question(ask, f"{reason} It is {_written(chart, value)}.", _written(chart, value))
+        return Question(ask, reason, _written(chart, value)), [_written_on(chart, row)]
     which = "label" if chart.columns[0] == "label" else chart.columns[0].lower()
-    return Question(
-        random.choice([f"Which {noun} is the {word}?", f"Which {which} has the {word} value?", f"What is the {word}?"]),
-        reason,
-        label,
-    )
+    asks = [f"Which {noun} is the {word}?", f"Which {which} has the {word} value?", f"What is the {word}?"]
+    return Question(random.choice(asks), reason, label), [CATEGORIES + row]
 
 
-def _value(random: Random, chart: Chart, says: str) -> Question:
-    label, value = random.choice(chart.rows)
+def _value(random: Random, chart: Chart, says: str) -> Found:
+    row = random.randrange(len(chart.rows))
+    label, value = chart.rows[row]
     ask = random.choice([f"What is the value of {label}?", f"How much is {label}?", f"What is the value for {label}?"])
-    verb = "is labelled" if chart.labelled else "reaches"
-    return Question(ask, f"{says} {label} {verb} {_written(chart, value)}.", _written(chart, value))
+    thought = f"{says} {label} is the {ORDER[row]} {NOUNS[chart.kind]}."
+    return Question(ask, thought, _written(chart, value)), [_written_on(chart, row)]
 
 
-def _compare(random: Random, chart: Chart, says: str) -> Question:
-    (a, first), (b, second) = random.sample(chart.rows, 2)
+def _compare(random: Random, chart: Chart, says: str) -> Found:
+    one, other = random.sample(range(len(chart.rows)), 2)
+    (a, first), (b, second) = chart.rows[one], chart.rows[other]
     if abs(first - second) < 0.05 * chart.span:
         return _extreme(random, chart, says)
     more = first > second
     ask = random.choice([f"Is {a} higher than {b}?", f"Is {a} more than {b}?", f"Does {a} have more than {b}?"])
-    return Question(ask, f"{says} {a} is {'higher' if more else 'lower'} than {b}.", "yes" if more else "no")
-
-
-def _title(random: Random, chart: Chart, says: str) -> Question:
-    ask = random.choice(["What is the title?", "What is the title of the chart?", "What does the title say?"])
-    return Question(ask, says, chart.title or "The chart has no title.")
-
-
-def _type(random: Random, chart: Chart, says: str) -> Question:
-    if random.random() < 0.5:
-        return Question(f"How many {NOUNS[chart.kind]}s are there?", says, str(len(chart.rows)))
-    return Question(
-        random.choice(["What kind of chart is this?", "What type of chart is it?"]), says, f"{chart.kind} chart"
+    thought = (
+        f"{says} {a} is the {ORDER[one]}, {b} the {ORDER[other]}. {a} is {'higher' if more else 'lower'} than {b}."
     )
+    return Question(ask, thought, "yes" if more else "no"), [None]
+
+
+def _title(random: Random, chart: Chart, says: str) -> Found:
+    ask = random.choice(["What is the title?", "What is the title of the chart?", "What does the title say?"])
+    return Question(ask, says, chart.title or "The chart has no title."), [TITLE if chart.title else None]
+
+
+def _type(random: Random, chart: Chart, says: str) -> Found:
+    if random.random() < 0.5:
+        return Question(f"How many {NOUNS[chart.kind]}s are there?", says, str(len(chart.rows))), [None]
+    ask = random.choice(["What kind of chart is this?", "What type of chart is it?"])
+    return Question(ask, says, f"{chart.kind} chart"), [None]

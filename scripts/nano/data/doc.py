@@ -31,9 +31,9 @@ def doc_sample(random: Random, width: int, height: int, most: int, questions: in
     page, image, letters = draw_page(random, width, height, most)
     asked = [Question(TRANSCRIBE, page.says, page.markdown, read=told_by(page.blocks, letters))]
     for _ in range(4 * questions):
-        question = _ask(random, page)
+        question, lines = _ask(random, page)
         if len(asked) < questions and question.text not in [other.text for other in asked]:
-            asked.append(replace(question, read=found_by(question.answer, letters)))
+            asked.append(replace(question, read=found_by(question.answer, letters, lines)))
     return Sample(Picture(image), asked, letters=letters)
 
 
@@ -52,7 +52,11 @@ def spoken(label: str) -> str:
     return " ".join("number" if word == "no" else word for word in words)
 
 
-def _ask(random: Random, page: Page) -> Question:
+Found = tuple[Question, list[int | None]]  # and the line that each value of its answer stands on
+
+
+def _ask(random: Random, page: Page) -> Found:
+    """A question whose thought says on which lines the answer stands, counted from 1: what is found is then read."""
     roll = random.random()
     if page.fields and roll < 0.5:
         return _named(random, page)
@@ -61,19 +65,24 @@ def _ask(random: Random, page: Page) -> Question:
     return _line(random, page)
 
 
-def _named(random: Random, page: Page) -> Question:
+def _named(random: Random, page: Page) -> Found:
     label, (text, _) = random.choice(list(page.fields.items()))
     ask = random.choice(["What is the {}?", "What is the {}?", "what {} is given?", "Give the {}."])
-    return Question(ask.format(spoken(label)), f"{page.says} The {spoken(label)} is {text}.", text)
+    line = page.line(label)
+    return Question(ask.format(spoken(label)), f"{page.says} I find the {spoken(label)} on line {line + 1}.", text), [
+        line
+    ]
 
 
 ORDER = ("first", "second", "third", "fourth", "fifth", "sixth")
 
 
-def _line(random: Random, page: Page) -> Question:
+def _line(random: Random, page: Page) -> Found:
     """The heading, a line (headings do not count) or a point, found by where it stands, or their number."""
     if page.blocks[0].kind == "heading" and random.random() < 0.4:
-        return Question("What is the heading?", f"{page.says} A heading stands above it.", page.blocks[0].rows[0][0])
+        return Question("What is the heading?", f"{page.says} A heading stands above it.", page.blocks[0].rows[0][0]), [
+            0
+        ]
     rows = [row for block in page.blocks if block.kind != "heading" for row in block.rows]
     kind = page.blocks[-1].kind
     noun = {"bullets": "point", "numbers": "point", "table": "row"}.get(kind, "line")
@@ -82,15 +91,16 @@ def _line(random: Random, page: Page) -> Question:
     if kind == "table" or random.random() < 0.2:
         count = len(rows) - (kind == "table")
         be = "is" if count == 1 else "are"
-        return Question(f"How many {noun}s are there?", f"{page.says} There {be} {counted(count, noun)}.", str(count))
+        thought = f"{page.says} There {be} {counted(count, noun)}."
+        return Question(f"How many {noun}s are there?", thought, str(count)), [None]
     index = random.randrange(min(len(rows), len(ORDER)))
     which = "last" if index == len(rows) - 1 else ORDER[index]
-    return Question(
-        f"What does the {which} {noun} say?", f"{page.says} I read its {which} {noun}.", " ".join(rows[index])
-    )
+    line = index + len(page.rows) - len(rows)
+    thought = f"{page.says} Its {which} {noun} is on line {line + 1}."
+    return Question(f"What does the {which} {noun} say?", thought, " ".join(rows[index])), [line]
 
 
-def _schema(random: Random, page: Page) -> Question:
+def _schema(random: Random, page: Page) -> Found:
     """Some fields of the page, at times one that it does not give, and its items."""
     given = [label for label in page.fields if " of " not in label]
     labels = random.sample(
@@ -105,17 +115,27 @@ def _schema(random: Random, page: Page) -> Question:
     missing = random.sample(others, 1) if random.random() < 0.2 or not (labels or listed) else []
     labels = [*labels, *missing]
     random.shuffle(labels)
-    terms, data = [], {}
+    terms, data, lines, places = [], {}, list[int | None](), []
     for label in labels:
-        value = page.fields[label][1] if label in page.fields and label not in missing else None
+        given_here = label in page.fields and label not in missing
+        value = page.fields[label][1] if given_here else None
         number = isinstance(value, (int, float)) or (value is None and label in SUMS)
         key = label.lower().replace(" ", "_")
         terms.append(f"{key} number" if number else key)
         data[key] = value
+        if given_here:
+            lines.append(page.line(label))
+            places.append(f"the {spoken(label)} on line {page.line(label) + 1}")
     if listed and page.items:
         key, items = page.items
         parts = [f"{name} number" if isinstance(value, (int, float)) else name for name, value in items[0].items()]
         terms.append(f"{key}[{', '.join(parts)}]")
         data[key] = items
+        of_items = [page.line(str(next(iter(item.values())))) for item in items]
+        lines += [line for line, item in zip(of_items, items, strict=True) for _ in item]
+        first, last = of_items[0] + 1, of_items[-1] + 1
+        where = f"line {first}" if first == last else f"lines {first} to {last}"
+        places.append(f"the {key} on {where}")
+    found = f" I find {', '.join(places)}." if places else ""
     absent = f" It gives no {spoken(missing[0])}." if missing else ""
-    return Question(SCHEMA.format(fields=", ".join(terms)), page.says + absent, json.dumps(data))
+    return Question(SCHEMA.format(fields=", ".join(terms)), page.says + found + absent, json.dumps(data)), lines

@@ -35,6 +35,17 @@ class Page:
     def markdown(self) -> str:
         return "\n\n".join(block.markdown() for block in self.blocks)
 
+    @property
+    def rows(self) -> list[tuple[str, ...]]:
+        """Its lines from the top, in cells."""
+        return [row for block in self.blocks for row in block.rows]
+
+    def line(self, label: str) -> int:
+        """The line that a field or an item stands on, counted from 0; cells are called as in `weight of apples`."""
+        begins = {row[0]: number for number, row in enumerate(self.rows) if len(row) > 1}
+        names = (label, f"{label}:", label.partition(" of ")[2])
+        return next(begins[name] for name in names if name in begins)
+
 
 # --- fields, rows and headings
 

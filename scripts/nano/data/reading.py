@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from data import Address, Letter
 from data.fonts import Block
@@ -37,24 +37,24 @@ def _after(address: Address) -> Address:
     return line, column + 1
 
 
-def found_by(answer: str, letters: Sequence[Letter], without: Collection[int] = ()) -> tuple[Address | None, ...]:
-    """Which character is read for each of an answer, if what it says, or a value of it, stands there once.
+def found_by(answer: str, letters: Sequence[Letter], on: Sequence[int | None]) -> tuple[Address | None, ...]:
+    """Which character is read for each of an answer, of what it says or of each of its values.
 
-    Nothing is read from the lines `without`.
+    These stand `on` lines, None for one that is not read, or that does not stand just once on its line.
     """
     found: list[Address | None] = [None] * (len(answer) + 1)
     lines: dict[int, dict[int, str]] = {}
     for letter in letters:
-        if letter.line not in without:
-            lines.setdefault(letter.line, {})[letter.column] = letter.character
+        lines.setdefault(letter.line, {})[letter.column] = letter.character
     texts = {line: "".join(its.get(i, " ") for i in range(max(its) + 1)) for line, its in lines.items()}
     values = [match.span(match.lastindex) for match in VALUE.finditer(answer) if match.lastindex]
-    for begin, end in values if answer.startswith(("{", "[")) else [(0, len(answer))]:
-        value = answer[begin:end]
+    spans = values if answer.startswith(("{", "[")) else [(0, len(answer))]
+    for (begin, end), line in zip(spans, on, strict=True):
+        if line is None:
+            continue
         # 2.5 stands there as 2.50 as well, but not within 12.5 or 2.55.
-        whole = re.compile(rf"(?<![\w.]){re.escape(value)}(?:0+\b|(?!\w))")
-        places = [(line, match.start()) for line, text in texts.items() for match in whole.finditer(text)]
-        if len(places) == 1:
-            line, column = places[0]
-            found[begin : end + 1] = [(line, column + i) for i in range(end - begin + 1)]
+        whole = re.compile(rf"(?<![\w.]){re.escape(answer[begin:end])}(?:0+\b|(?!\w))")
+        columns = [match.start() for match in whole.finditer(texts.get(line, ""))]
+        if len(columns) == 1:
+            found[begin : end + 1] = [(line, columns[0] + i) for i in range(end - begin + 1)]
     return tuple(found)
