@@ -21,7 +21,7 @@ import torch
 import torch.distributed as dist
 from batches import Batch, collate
 from curriculum import MIX, Curriculum
-from network import compile_parts, see
+from network import compile_parts
 from pace import Pace, arguments, kept
 from places import Asked
 from torch import Tensor
@@ -58,7 +58,7 @@ class Reader(Trainer):
         assert pages.asked.printed
         printed, head, patches = pages.asked.printed, self.heads[Asked.HEADS].print, list[Tensor]()
         seen = self.see(pages.pixels, pages.grid, patches)
-        letters, marks = head.unread(seen, printed), head.misread(patches[0], printed)
+        letters, marks = head.wrong_letters(seen, printed), head.wrong_marks(patches[0], printed)
         (letters + marks).backward()
         told = {"letters": letters.item(), "marks": marks.item(), "right": _right(head.read(seen), printed.letters)}
         if other is not None:
@@ -73,7 +73,7 @@ class Reader(Trainer):
     def _apart(self, batch: Batch) -> Tensor:
         assert batch.pixels is not None
         with torch.no_grad():
-            before = see(self.former, batch.pixels, batch.grid)
+            before = self.see(batch.pixels, batch.grid, of=self.former)
         return F.mse_loss(self.see(batch.pixels, batch.grid), before) / before.square().mean()
 
 

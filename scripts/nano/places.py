@@ -100,8 +100,11 @@ class Heads(nn.Module):
         self.late = nn.Linear(hidden, sum(LATE.values()))
         self.print = PrintHeads(hidden, width)
 
-    def losses(self, seen: Tensor, state: Tensor, asked: Asked) -> Tensor:
-        """What the heads get wrong about a batch, each on average; `state` is what layer `LAYER` hands on."""
+    def losses(self, seen: Tensor, state: Tensor, asked: Asked, patches: Tensor | None = None) -> Tensor:
+        """What the heads get wrong about a batch, each on average; `state` is what layer `LAYER` hands on.
+
+        `patches` are what the tower made of the pictures, (pictures, patches, width): only print is asked of them.
+        """
         early, late = split(self.early(scaled(seen)), EARLY), split(self.late(scaled(state)), LATE)
         sides = (torch.arange(side, device=seen.device) for side in (asked.height, asked.width))
         own = torch.cartesian_prod(*sides).expand(len(seen), -1, -1)
@@ -119,7 +122,7 @@ class Heads(nn.Module):
             off = off + mistakes(late["edges"], asked.edges)
             off = off + mistakes(late["tens"], tens) + mistakes(late["ones"], ones)
         if asked.printed is not None:
-            off = off + self.print.losses(seen, state, asked.printed)
+            off = off + self.print.losses(seen, state, asked.printed, patches)
         return off
 
 

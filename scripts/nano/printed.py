@@ -100,22 +100,27 @@ class PrintHeads(nn.Module):
         self.places = nn.Linear(hidden, PATCHES * (LINES + COLUMNS))
         self.words = nn.Linear(hidden, LINES + COLUMNS)
 
-    def losses(self, seen: Tensor | None, state: Tensor, printed: Printed) -> Tensor:
-        """What the heads get wrong about a batch, each on average; without `seen` no letters are asked."""
+    def losses(self, seen: Tensor | None, state: Tensor, printed: Printed, patches: Tensor | None = None) -> Tensor:
+        """What the heads get wrong about a batch, each on average.
+
+        Letters are asked of tokens that are `seen`, and marks of `patches`, if they are given.
+        """
         places = self.places(scaled(state)).float()
         lines, firsts = places.split([PATCHES * LINES, PATCHES * COLUMNS], -1)
         off = mistakes(lines, printed.lines) + mistakes(firsts, printed.firsts)
-        if seen is None:
-            return off
-        return off + EYES * self.unread(seen, printed)
+        if seen is not None:
+            off = off + EYES * self.wrong_letters(seen, printed)
+        if patches is not None:
+            off = off + EYES * self.wrong_marks(patches, printed)
+        return off
 
-    def unread(self, seen: Tensor, printed: Printed) -> Tensor:
-        """How much of the letters of tokens is wrong, right behind the eyes."""
-        return _misread(self.letters(scaled(seen)), printed.letters)
+    def wrong_letters(self, seen: Tensor, printed: Printed) -> Tensor:
+        """How far off tokens are, right behind the eyes, about the letters on them."""
+        return _wrong_characters(self.letters(scaled(seen)), printed.letters)
 
-    def misread(self, patches: Tensor, printed: Printed) -> Tensor:
-        """How much of what stands where on patches is wrong."""
-        return _misread(self.marks(scaled(patches)), printed.marks)
+    def wrong_marks(self, patches: Tensor, printed: Printed) -> Tensor:
+        """How far off patches are about what stands where on them."""
+        return _wrong_characters(self.marks(scaled(patches)), printed.marks)
 
     def read(self, seen: Tensor) -> Tensor:
         """The letters on tokens, as in `Printed.letters`."""
@@ -127,7 +132,7 @@ class PrintHeads(nn.Module):
         return wrong(line, lines.clamp(max=LINES - 1)) + wrong(column, columns.clamp(max=COLUMNS - 1))
 
 
-def _misread(logits: Tensor, printed: Tensor) -> Tensor:
+def _wrong_characters(logits: Tensor, printed: Tensor) -> Tensor:
     weights = torch.ones(KINDS, device=logits.device)
     weights[0] = BLANK
     return mistakes(logits, printed, weights)

@@ -17,9 +17,9 @@ from moments import FRAMES, ClipHeads, Filmed
 from muon import Muon
 from network import attention_in, loss, padded_indices, read, see
 from places import Asked, Heads
-from printed import EYES
 from shape import new_model
 from torch import Tensor, nn
+from transformers import Ernie4_5_VLMoeForConditionalGeneration
 
 from ernie_cli.runtime.checkpoint import NANO, find
 from ernie_cli.runtime.loading import load
@@ -161,10 +161,17 @@ class Trainer:
         torch.save(state, self.folder / "state.part")
         (self.folder / "state.part").replace(self.folder / "state.pt")
 
-    def see(self, pixels: Tensor, grid: tuple[int, int, int], patches: list[Tensor] | None = None) -> Tensor:
-        """What the eyes make of media of one grid (t, h, w)."""
+    def see(
+        self,
+        pixels: Tensor,
+        grid: tuple[int, int, int],
+        patches: list[Tensor] | None = None,
+        *,
+        of: Ernie4_5_VLMoeForConditionalGeneration | None = None,
+    ) -> Tensor:
+        """What the eyes make of media of one grid (t, h, w), or those `of` another model."""
         with self._autocast():
-            return see(self.model, pixels.to(self.device, self.precision), grid, patches=patches)
+            return see(of or self.model, pixels.to(self.device, self.precision), grid, patches=patches)
 
     def _autocast(self) -> torch.autocast:
         """Half precision where it helps."""
@@ -209,10 +216,9 @@ class Trainer:
             # The eyes learn nothing of clips about which only thoughts are said: without them these take less time.
             unasked = batch.timed and not self.alone
             seen = None if unasked or batch.seen is not None else looked.seen
-            shown = self.heads[batch.asked.HEADS].losses(seen, looked.states[LAYER][:, medium], batch.asked)
-            if isinstance(batch.asked, Asked) and batch.asked.printed and seen is not None:
-                misread = self.heads[Asked.HEADS].print.misread(looked.patches[0], batch.asked.printed)
-                shown = shown + EYES * misread
+            patches = looked.patches if isinstance(batch.asked, Asked) else ()
+            states = looked.states[LAYER][:, medium]
+            shown = self.heads[batch.asked.HEADS].losses(seen, states, batch.asked, *patches)
             if batch.layout.branches and not self.alone:
                 learned = padded_indices(batch.targets != -100)
                 hidden = looked.hidden.flatten(0, 1)[learned]

@@ -81,13 +81,13 @@ def test_a_head_that_knows_marks_is_not_wrong_and_others_are() -> None:
     printed = show([doc_sample(Random(1), 224, 224, 6, 1).letters or []], 8, 8)
     heads, patches = PrintHeads(16, 64), torch.randn(1, 256, 64, generator=torch.Generator().manual_seed(0))
     optimizer = torch.optim.Adam(heads.parameters(), lr=0.05)
-    first = heads.misread(patches, printed)
+    first = heads.wrong_marks(patches, printed)
     assert first > 3
     for _ in range(200):
         optimizer.zero_grad()
-        heads.misread(patches, printed).backward()  # type: ignore[no-untyped-call]
+        heads.wrong_marks(patches, printed).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-    assert heads.misread(patches, printed) < 0.2 * first
+    assert heads.wrong_marks(patches, printed) < 0.2 * first
 
 
 def test_print_heads_that_know_are_not_wrong_and_others_are() -> None:
