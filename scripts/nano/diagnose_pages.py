@@ -2,8 +2,9 @@
 
 Held-out pages are told, and asked about, as the job `doc` does. For each kind of what is said: how often the token of
 the page on which it lies knows which line and column that is (`known`, by the heads of `printed.py`), how often the
-word does that is about to say it (`line`, `column`), how much of the attention of the head for it is there (`looked`,
-by `spelling.py`), and how often it is said right (`said`). `tell` rows are of transcriptions, `find` rows of answers.
+word does that is about to say it (`line`, `column`, and the two characters `before`), how much of the attention of the
+head for it is there (`looked`, by `spelling.py`), and how often it is said right (`said`). `tell` rows are of
+transcriptions, `find` rows of answers.
 """
 
 from __future__ import annotations
@@ -18,14 +19,15 @@ from curriculum import FRAMES, PICTURES
 from data import HELD_OUT, Sample
 from data.doc import TRANSCRIBE, doc_sample
 from diagnose_clips import arguments
-from heads import IGNORED, LAYER, scaled
+from heads import IGNORED, LAYER
 from places import Asked
-from printed import COLUMNS, LINES, PATCHES, Printed
+from printed import BEFORE, Printed
 from spelling import shares
 from trainer import Trainer
 
 LINES_OF_A_PAGE = 6
-Figure = tuple[str, float, float, float, float, float]  # what is said; known, line, column, looked and said
+Figure = tuple[str, float, float, float, float, float, float]  # what is said; and `COLUMNS` of it
+COLUMNS = ("known", "line", "column", "before", "looked", "said")
 
 
 @torch.no_grad()
@@ -38,12 +40,16 @@ def letters(trainer: Trainer, sample: Sample) -> Iterator[Figure]:
     assert spelled
     looked, heads = trainer.look(batch), trainer.heads[Asked.HEADS].print
 
-    places = heads.places(scaled(looked.states[LAYER][0, layout.medium]))
-    of_tokens = [
-        part.unflatten(-1, (PATCHES, -1)).argmax(-1) for part in places.split([PATCHES * LINES, PATCHES * COLUMNS], -1)
-    ]
-    words = heads.words(scaled(pointing.words(looked.states[LAYER], spelled, layout))).split([LINES, COLUMNS], -1)
-    of_words = [part.argmax(-1) == where for part, where in zip(words, (spelled.line, spelled.column), strict=True)]
+    of_tokens = {
+        name: part.argmax(-1) for name, part in heads.of_tokens(looked.states[LAYER][0, layout.medium]).items()
+    }
+    words = heads.of_words(pointing.words(looked.states[LAYER], spelled, layout))
+    before = words["before"].unflatten(-1, (BEFORE, -1)).argmax(-1) == spelled.before
+    of_words = (
+        words["line"].argmax(-1) == spelled.line,
+        words["column"].argmax(-1) == spelled.column,
+        before.all(-1),
+    )
     on_letters = torch.zeros(len(spelled.row))
     on_letters[spelled.place != IGNORED] = shares(looked.looks, spelled, layout.medium)[0]
 
@@ -58,7 +64,7 @@ def letters(trainer: Trainer, sample: Sample) -> Iterator[Figure]:
         else:
             character = trainer.tokenizer.decode([int(wanted[spelled.branch[entry], spelled.token[entry]])])
             kind = "letter" if character.isalpha() else "digit" if character.isdigit() else "other"
-            line, first = (int(part[place, patch]) for part in of_tokens)
+            line, first = (int(of_tokens[name][place, patch]) for name in ("line", "column"))
             known = float(line == spelled.line[entry] and first + slot == spelled.column[entry])
         what = f"{'tell' if question.text == TRANSCRIBE else 'find'}, {kind}"
         yield what, known, *(float(part[entry]) for part in (*of_words, on_letters, right))
@@ -71,7 +77,7 @@ def main() -> None:
     for seed in range(options.limit):
         for what, *figures in letters(trainer, doc_sample(Random(HELD_OUT + seed), 224, 224, LINES_OF_A_PAGE, 4)):
             found.setdefault(what, []).append(tuple(figures))
-    print(f"{'':>14}{'known':>8}{'line':>8}{'column':>8}{'looked':>8}{'said':>8}{'of':>8}")
+    print(f"{'':>14}" + "".join(f"{name:>8}" for name in (*COLUMNS, "of")))
     for what, rows in sorted(found.items()):
         print(
             f"{what:>14}"

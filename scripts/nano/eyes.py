@@ -66,7 +66,7 @@ class Reader(Trainer):
             (HELD * EVERY * apart).backward()
             told["apart"] = apart.item()
         self._move([], self.peak * scale)
-        self.step += 1
+        # No step of the training: that begins with the heads alone, and most of them have learned nothing here.
         self.learned["letters"] += len(pages.ids) * WORLD
         return told
 
@@ -101,10 +101,11 @@ def main() -> None:
 
 def learn(reader: Reader, options: argparse.Namespace) -> None:
     """Reads page after page until the time is up."""
-    pages = batches(Curriculum(f"print {reader.step}", ["letters"], RANK), reader.tokenizer, PAGES)
-    kinds = [batches(Curriculum(f"others {reader.step}", jobs, RANK), reader.tokenizer, OTHERS) for jobs in KEPT]
+    seed = reader.learned["letters"]
+    pages = batches(Curriculum(f"print {seed}", ["letters"], RANK), reader.tokenizer, PAGES)
+    kinds = [batches(Curriculum(f"others {seed}", jobs, RANK), reader.tokenizer, OTHERS) for jobs in KEPT]
     others = (next(kind) for kind in cycle(kinds))
-    pace = Pace(reader, options, lambda: {"eyes": reader.step})
+    pace = Pace(reader, options, lambda: {"pages": reader.learned["letters"]})
     compile_parts()
     for number, scale in enumerate(pace):
         # What is held to what it was falls behind where the eyes move fast at once.

@@ -4,8 +4,9 @@ A token is four patches, two side by side and two below, and each is about as hi
 heads ask the tower which letter stands where on each patch; and, right behind the eyes, a token for the letters of each
 of its patches in their order: the first, the second, the third. (Those of two patches side by side, in one order, it
 learned much more slowly: that means to count further.) A few layers into the decoder, where a token can know what came
-before it, heads ask which line of the page lies on each patch, and which of the line's characters the first one there
-is. No head is part of the checkpoint.
+before it, heads ask which line of the page lies on each patch, which of the line's characters the first one there is,
+and which two come before that: what comes next is found by what was said last, where a line is too long to count. No
+head is part of the checkpoint.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 import torch
 from data import Letter
 from data.texts import PRINTED
-from heads import IGNORED, cell, mistakes, scaled, wrong
+from heads import IGNORED, cell, mistakes, scaled, split, wrong
 from torch import Tensor, nn
 
 CHARACTERS = " " + PRINTED
@@ -25,7 +26,9 @@ PATCHES = SIDES * SIDES
 SLOTS = 3  # letters of a patch: hardly ever more are narrower than 14 pixels
 PARTS = 3  # of a patch, side by side: hardly a letter is narrower
 LINES, COLUMNS = 16, 48  # of a page, at most
+BEFORE = 2  # characters that come before one in its line
 KINDS = len(CHARACTERS) + 1  # of what may stand somewhere: a character, or nothing
+PLACE = {"line": LINES, "column": COLUMNS, "before": BEFORE * KINDS}  # what is known of one, and among how many
 BLANK = 0.1  # how much a slot without a letter counts: most are
 EYES = 10  # how much more letters count: what the eyes learn of them is drowned by other jobs else
 
@@ -37,15 +40,23 @@ class Printed:
     `letters` (pages, tokens, patches of a token * slots): 1 and more for a character, 0 for none; a blank or a gap lies
     just before the letter that follows it. `marks` (pages, patches, parts): the same of parts of patches, without
     blanks. `lines` and `firsts` (pages, tokens, patches of a token): the line that lies there, and the column of its
-    first character that does; `IGNORED` where nothing is printed. `at` is where a page's characters lie, by line and
-    column: token, patch and slot.
+    first character that does; `before` (pages, tokens, patches of a token, characters): those that come before it, the
+    last one first; `IGNORED` where nothing is printed. `at` is where a page's characters lie, by line and column:
+    token, patch and slot.
     """
 
     letters: Tensor
     marks: Tensor
     lines: Tensor
     firsts: Tensor
+    before: Tensor
     at: list[dict[tuple[int, int], tuple[int, int, int]]]
+
+    def preceding(self, page: int, line: int, column: int) -> list[int]:
+        """The characters that come before one in its line, as in `letters`, the last one first."""
+        places = (self.at[page].get((line, column - back)) for back in range(1, BEFORE + 1))
+        slots = self.letters[page].view(-1, PATCHES, SLOTS)
+        return [int(slots[place]) if place else 0 for place in places]
 
 
 def show(pages: Sequence[Sequence[Letter]], height: int, width: int) -> Printed:
@@ -68,7 +79,12 @@ def show(pages: Sequence[Sequence[Letter]], height: int, width: int) -> Printed:
                     slots[(*place, slot)] = CHARACTERS.find(character) + 1
                     at[page][letter.line, number] = token, patch, slot
     marks = torch.stack([_marks(letters, height, width) for letters in pages])
-    return Printed(slots.flatten(2), marks, lines.clamp(max=LINES - 1), firsts.clamp(max=COLUMNS - 1), at)
+    before = torch.full((*lines.shape, BEFORE), IGNORED)
+    printed = Printed(slots.flatten(2), marks, lines.clamp(max=LINES - 1), firsts.clamp(max=COLUMNS - 1), before, at)
+    for page, token, patch in (lines != IGNORED).nonzero().tolist():
+        place = page, token, patch
+        before[place] = torch.tensor(printed.preceding(page, int(lines[place]), int(firsts[place])))
+    return printed
 
 
 def _marks(letters: Sequence[Letter], height: int, width: int) -> Tensor:
@@ -97,17 +113,19 @@ class PrintHeads(nn.Module):
         super().__init__()
         self.marks = nn.Linear(width, PARTS * KINDS)
         self.letters = nn.Linear(hidden, PATCHES * SLOTS * KINDS)
-        self.places = nn.Linear(hidden, PATCHES * (LINES + COLUMNS))
-        self.words = nn.Linear(hidden, LINES + COLUMNS)
+        self.places = nn.Linear(hidden, PATCHES * sum(PLACE.values()))
+        self.words = nn.Linear(hidden, sum(PLACE.values()))
 
     def losses(self, seen: Tensor | None, state: Tensor, printed: Printed, patches: Tensor | None = None) -> Tensor:
         """What the heads get wrong about a batch, each on average.
 
         Letters are asked of tokens that are `seen`, and marks of `patches`, if they are given.
         """
-        places = self.places(scaled(state)).float()
-        lines, firsts = places.split([PATCHES * LINES, PATCHES * COLUMNS], -1)
-        off = mistakes(lines, printed.lines) + mistakes(firsts, printed.firsts)
+        places = self.of_tokens(state)
+        off = mistakes(places["line"].flatten(-2), printed.lines) + mistakes(
+            places["column"].flatten(-2), printed.firsts
+        )
+        off = off + mistakes(places["before"].flatten(-2), printed.before.flatten(-2))
         if seen is not None:
             off = off + EYES * self.wrong_letters(seen, printed)
         if patches is not None:
@@ -126,10 +144,20 @@ class PrintHeads(nn.Module):
         """The letters on tokens, as in `Printed.letters`."""
         return self.letters(scaled(seen)).unflatten(-1, (-1, KINDS)).argmax(-1)
 
-    def misplaced(self, words: Tensor, lines: Tensor, columns: Tensor) -> Tensor:
-        """How far off words (words, hidden) are about the line and the column of what they say, (words,) each."""
-        line, column = self.words(scaled(words)).float().split([LINES, COLUMNS], -1)
-        return wrong(line, lines.clamp(max=LINES - 1)) + wrong(column, columns.clamp(max=COLUMNS - 1))
+    def of_tokens(self, state: Tensor) -> dict[str, Tensor]:
+        """What tokens tell of the first character on each of their patches, (pages, tokens, patches, choices)."""
+        return split(self.places(scaled(state)).unflatten(-1, (PATCHES, -1)), PLACE)
+
+    def of_words(self, words: Tensor) -> dict[str, Tensor]:
+        """What words (words, hidden) tell of the character that they are about to say, (words, choices)."""
+        return split(self.words(scaled(words)), PLACE)
+
+    def misplaced(self, words: Tensor, lines: Tensor, columns: Tensor, before: Tensor) -> Tensor:
+        """How far off words (words, hidden) are about the line and the column of what they say, (words,) each, and
+        about what comes before it, (words, characters)."""
+        said = self.of_words(words)
+        off = wrong(said["line"], lines.clamp(max=LINES - 1)) + wrong(said["column"], columns.clamp(max=COLUMNS - 1))
+        return off + mistakes(said["before"], before)
 
 
 def _wrong_characters(logits: Tensor, printed: Tensor) -> Tensor:

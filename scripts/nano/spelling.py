@@ -1,10 +1,10 @@
 """Where a word that is about to say a letter of a page should look, taught to the decoder's attention.
 
 A page is told letter by letter. Each word learns, by heads as in `printed.py`, which line of the page and which of its
-characters it is about to say. Tokens know the line and the column of the first character on each of their patches, so a
-head that is asked for the second one of a patch can look for that whose first stands one column before: there is a head
-for each patch of a token, and for each of its slots. All others look before the page, where nothing is said. Nothing of
-it is part of the checkpoint.
+characters it is about to say, and which come before that. Tokens know the same of the first character on each of their
+patches, so a head that is asked for the second one of a patch can look for that whose first stands one column before,
+or was said last: there is a head for each patch of a token, and for each of its slots. All others look before the page,
+where nothing is said. Nothing of it is part of the checkpoint.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import torch
 from data import Address
 from heads import IGNORED
 from pointing import Words, missing
-from printed import SIDES, SLOTS, Printed
+from printed import BEFORE, SIDES, SLOTS, Printed
 from torch import Tensor
 
 # Of the decoder, that words read with: left patches and right ones. They read what layer 3 hands on, which `printed.py`
@@ -30,7 +30,7 @@ class Spelled(Words):
     """Which words are about to say something of a page; one entry for each.
 
     `line` and `column` are what is to be said. `place`, `patch` and `slot` are where that lies on the medium, `IGNORED`
-    what lies nowhere: the end of a line.
+    what lies nowhere: the end of a line. `before` (words, characters) is what comes before it, as `Printed.letters`.
     """
 
     line: Tensor
@@ -38,19 +38,24 @@ class Spelled(Words):
     place: Tensor
     patch: Tensor
     slot: Tensor
+    before: Tensor
 
 
 def spell(read: Sequence[Sequence[Sequence[Address | None]]], printed: Printed) -> Spelled:
     """For what is read in each token, of each branch of each row."""
     entries = [
         # What a token says is decided by the one before.
-        (row, branch, token - 1, *address, *printed.at[row].get(address, (IGNORED,) * 3))
+        (
+            *(row, branch, token - 1, *address, *printed.at[row].get(address, (IGNORED,) * 3)),
+            *printed.preceding(row, *address),
+        )
         for row, branches in enumerate(read)
         for branch, tokens in enumerate(branches)
         for token, address in enumerate(tokens)
         if address
     ]
-    return Spelled(*torch.tensor(entries, dtype=torch.long).view(-1, 8).unbind(-1))
+    known = torch.tensor(entries, dtype=torch.long).view(-1, 8 + BEFORE)
+    return Spelled(*known[:, :8].unbind(-1), known[:, 8:])
 
 
 def shares(looks: Sequence[Tensor], spelled: Spelled, medium: slice) -> tuple[Tensor, Tensor]:

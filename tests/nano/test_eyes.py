@@ -43,3 +43,5 @@ def test_print_is_read_better_and_others_stay(tmp_path: Path, monkeypatch: pytes
     before = Reader(tmp_path, 1e-3).model.model.language_model
     after = dict(reader.model.model.language_model.named_parameters())
     assert all(torch.equal(weight, after[name]) for name, weight in before.named_parameters())
+    assert reader.alone  # the heads of the decoder, which have learned nothing, begin by themselves
+    assert reader.learned["letters"] == 17 * 2

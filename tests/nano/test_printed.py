@@ -77,6 +77,29 @@ def test_letters_stand_where_there_is_ink() -> None:
             assert around.max() > 40, (seed, letter)
 
 
+def test_what_comes_before_a_patch_is_what_is_printed_there() -> None:
+    asked = blanks = begins = 0
+    for seed in range(10):
+        letters = doc_sample(Random(seed), 224, 224, 6, 1).letters or []
+        printed = show([letters], 8, 8)
+        texts: dict[int, str] = {}
+        for letter in letters:
+            texts[letter.line] = texts.get(letter.line, "").ljust(letter.column) + letter.character
+        for token, patch in (printed.lines[0] != IGNORED).nonzero().tolist():
+            line, first = int(printed.lines[0, token, patch]), int(printed.firsts[0, token, patch])
+            for back, code in enumerate(printed.before[0, token, patch].tolist(), 1):
+                if first < back:
+                    begins += 1
+                    assert code == 0
+                elif code:  # else that is a slot too many
+                    asked += 1
+                    blanks += CHARACTERS[code - 1] == " "
+                    assert CHARACTERS[code - 1] == texts[line][first - back]
+    assert asked > 400
+    assert blanks > 20
+    assert begins > 50
+
+
 def test_a_head_that_knows_marks_is_not_wrong_and_others_are() -> None:
     printed = show([doc_sample(Random(1), 224, 224, 6, 1).letters or []], 8, 8)
     heads, patches = PrintHeads(16, 64), torch.randn(1, 256, 64, generator=torch.Generator().manual_seed(0))

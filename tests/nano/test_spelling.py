@@ -71,6 +71,26 @@ def _spelled(page: Sample, tokenizer):
     return [one.ids for one in asked], spell([[one.read for one in asked]], show([page.letters or []], 8, 8))
 
 
+def test_what_comes_before_a_letter_was_said_before_it(tokenizer) -> None:
+    same = begins = 0
+    for seed in range(10):
+        page = _page(seed)
+        said, spelled = _spelled(page, tokenizer)
+        for token, row, column, (last, earlier) in zip(
+            spelled.token.tolist(),
+            spelled.branch.tolist(),
+            spelled.column.tolist(),
+            spelled.before.tolist(),
+            strict=True,
+        ):
+            if row == 0 and column > 1 and last and earlier:
+                text = tokenizer.decode(said[row][token - 1 : token + 1])
+                same += text == CHARACTERS[earlier - 1] + CHARACTERS[last - 1]
+            begins += column == 0 and last == 0
+    assert same > 300
+    assert begins > 30
+
+
 def test_the_token_before_a_letter_is_the_one_that_says_it(tokenizer) -> None:
     page = _page(3)
     said, spelled = _spelled(page, tokenizer)
