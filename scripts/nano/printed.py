@@ -30,6 +30,7 @@ BEFORE = 2  # characters that come before one in its line
 KINDS = len(CHARACTERS) + 1  # of what may stand somewhere: a character, or nothing
 PLACE = {"line": LINES, "column": COLUMNS, "before": BEFORE * KINDS}  # what is known of one, and among how many
 BLANK = 0.1  # how much a slot without a letter counts: most are
+PLACED = 5  # how much more it counts where on the page a token is: what it does not know, no word can look for
 EYES = 10  # how much more letters count: what the eyes learn of them is drowned by other jobs else
 
 
@@ -125,7 +126,7 @@ class PrintHeads(nn.Module):
         off = mistakes(places["line"].flatten(-2), printed.lines) + mistakes(
             places["column"].flatten(-2), printed.firsts
         )
-        off = off + mistakes(places["before"].flatten(-2), printed.before.flatten(-2))
+        off = PLACED * (off + mistakes(places["before"].flatten(-2), printed.before.flatten(-2)))
         if seen is not None:
             off = off + EYES * self.wrong_letters(seen, printed)
         if patches is not None:
