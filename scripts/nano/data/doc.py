@@ -29,6 +29,8 @@ def doc_sample(random: Random, width: int, height: int, most: int, questions: in
     The first one is always the transcription.
     """
     page, image, letters = draw_page(random, width, height, most)
+    # Where a page ends is seen before it is told: what is said last is to be known as the last line.
+    page = replace(page, says=f"{page.says} I see {len(page.rows)} line{'s'[: len(page.rows) > 1]}.")
     asked = [Question(TRANSCRIBE, page.says, page.markdown, read=told_by(page.blocks, letters))]
     for _ in range(4 * questions):
         question, lines = _ask(random, page)
