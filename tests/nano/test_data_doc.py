@@ -68,6 +68,15 @@ def test_answers_parse_and_absent_fields_are_null():
     assert absent > 20
 
 
+def test_a_thought_counts_the_lines_that_are_printed():
+    for seed in range(60):
+        sample = doc_sample(Random(seed), 252, 168, 9, 2)
+        lines = {letter.line for letter in sample.letters}
+        for question in sample.questions:
+            assert f" I see {len(lines)} line{'s' if len(lines) > 1 else ''}." in question.thought
+            assert lines == set(range(len(lines)))
+
+
 def test_a_thought_says_on_which_line_the_answer_is():
     found = 0
     for seed in range(150):
