@@ -17,6 +17,7 @@ from data.scenes import COLORS, SHAPES, Scene, Thing, draw_scene
 from ernie_cli.messages import Picture
 
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight")
+ORDER = ("first", "second", "third", "fourth", "fifth", "sixth")
 
 
 def count_of(number: int, noun: str) -> str:

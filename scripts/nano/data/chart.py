@@ -11,6 +11,7 @@ from dataclasses import replace
 from random import Random
 
 from data import Question, Sample
+from data.ask import ORDER
 from data.chart_print import CATEGORIES, NAMES, TITLE, VALUES
 from data.plots import Chart, draw_chart
 from data.reading import found_by
@@ -29,7 +30,6 @@ def chart_sample(random: Random, width: int, height: int, questions: int) -> Sam
     return Sample(Picture(chart.image), ask_chart(random, chart, questions), letters=chart.letters)
 
 
-ORDER = ("first", "second", "third", "fourth", "fifth", "sixth")
 Found = tuple[Question, list[int | None]]  # and the line of `data.chart_print` that each value of its answer stands on
 
 

@@ -14,6 +14,7 @@ from dataclasses import replace
 from random import Random
 
 from data import Question, Sample
+from data.ask import ORDER
 from data.pages import Page, counted, draw_page, full_page
 from data.reading import found_by, told_by
 from data.texts import SUMS
@@ -30,7 +31,7 @@ def doc_sample(random: Random, width: int, height: int, most: int, questions: in
     """
     page, image, letters = draw_page(random, width, height, most)
     # Where a page ends is seen before it is told: what is said last is to be known as the last line.
-    page = replace(page, says=f"{page.says} I see {len(page.rows)} line{'s'[: len(page.rows) > 1]}.")
+    page = replace(page, says=f"{page.says} I see {len(page.rows)} line{'' if len(page.rows) == 1 else 's'}.")
     asked = [Question(TRANSCRIBE, page.says, page.markdown, read=told_by(page.blocks, letters))]
     for _ in range(4 * questions):
         question, lines = _ask(random, page)
@@ -71,20 +72,15 @@ def _named(random: Random, page: Page) -> Found:
     label, (text, _) = random.choice(list(page.fields.items()))
     ask = random.choice(["What is the {}?", "What is the {}?", "what {} is given?", "Give the {}."])
     line = page.line(label)
-    return Question(ask.format(spoken(label)), f"{page.says} I find the {spoken(label)} on line {line + 1}.", text), [
-        line
-    ]
-
-
-ORDER = ("first", "second", "third", "fourth", "fifth", "sixth")
+    thought = f"{page.says} I find the {spoken(label)} on line {line + 1}."
+    return Question(ask.format(spoken(label)), thought, text), [line]
 
 
 def _line(random: Random, page: Page) -> Found:
     """The heading, a line (headings do not count) or a point, found by where it stands, or their number."""
     if page.blocks[0].kind == "heading" and random.random() < 0.4:
-        return Question("What is the heading?", f"{page.says} A heading stands above it.", page.blocks[0].rows[0][0]), [
-            0
-        ]
+        thought = f"{page.says} A heading stands above it."
+        return Question("What is the heading?", thought, page.blocks[0].rows[0][0]), [0]
     rows = [row for block in page.blocks if block.kind != "heading" for row in block.rows]
     kind = page.blocks[-1].kind
     noun = {"bullets": "point", "numbers": "point", "table": "row"}.get(kind, "line")
