@@ -123,9 +123,8 @@ class PrintHeads(nn.Module):
         Letters are asked of tokens that are `seen`, and marks of `patches`, if they are given.
         """
         places = self.of_tokens(state)
-        off = mistakes(places["line"].flatten(-2), printed.lines) + mistakes(
-            places["column"].flatten(-2), printed.firsts
-        )
+        off = mistakes(places["line"].flatten(-2), printed.lines)
+        off = off + mistakes(places["column"].flatten(-2), printed.firsts)
         off = PLACED * (off + mistakes(places["before"].flatten(-2), printed.before.flatten(-2)))
         if seen is not None:
             off = off + EYES * self.wrong_letters(seen, printed)

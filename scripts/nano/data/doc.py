@@ -115,15 +115,16 @@ def _schema(random: Random, page: Page) -> Found:
     random.shuffle(labels)
     terms, data, lines, places = [], {}, list[int | None](), []
     for label in labels:
-        given_here = label in page.fields and label not in missing
-        value = page.fields[label][1] if given_here else None
+        printed = label in page.fields and label not in missing
+        value = page.fields[label][1] if printed else None
         number = isinstance(value, (int, float)) or (value is None and label in SUMS)
         key = label.lower().replace(" ", "_")
         terms.append(f"{key} number" if number else key)
         data[key] = value
-        if given_here:
-            lines.append(page.line(label))
-            places.append(f"the {spoken(label)} on line {page.line(label) + 1}")
+        if printed:
+            line = page.line(label)
+            lines.append(line)
+            places.append(f"the {spoken(label)} on line {line + 1}")
     if listed and page.items:
         key, items = page.items
         parts = [f"{name} number" if isinstance(value, (int, float)) else name for name, value in items[0].items()]
