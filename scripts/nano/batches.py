@@ -132,6 +132,14 @@ def branch(question: Question, tokenizer: Tokenizer) -> Branch:
     return Branch(prompt + said, [False] * len(prompt) + [True] * len(said), [None] * len(prompt) + read)
 
 
+def given(question: Question, tokenizer: Tokenizer, said: list[int]) -> list[int]:
+    """The ids that a question's `said` ones are foretold from: with letters that were misread, if there are any."""
+    if not question.misread:
+        return said
+    ids = branch(replace(question, answer=question.misread), tokenizer).ids
+    return ids if len(ids) == len(said) else said
+
+
 def collate(samples: list[Sample], tokenizer: Tokenizer, picture: PixelBudget, frame: PixelBudget) -> Batch:
     """A batch of samples with equally many questions, whose media come out at one size."""
     before: list[Seen] = [sample.seen for sample in samples if sample.seen]
@@ -146,7 +154,7 @@ def collate(samples: list[Sample], tokenizer: Tokenizer, picture: PixelBudget, f
     valid = torch.zeros(rows, branches, length, dtype=torch.bool)
     for row, questions in enumerate(asked):
         for index, (said, learned, _) in enumerate(questions):
-            ids[row, index, : len(said)] = torch.tensor(said)
+            ids[row, index, : len(said)] = torch.tensor(given(samples[row].questions[index], tokenizer, said))
             valid[row, index, : len(said)] = True
             # The token at place i is asked to foretell the one at i + 1.
             following = torch.where(torch.tensor(learned), torch.tensor(said), -100)

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, TypeAlias
 from batches import WANTED
 from data import Question, Sample
 from data.ask import easy_sample, scene_sample
-from data.chart import chart_sample
+from data.chart import sample_of
 from data.clip import HOLD
 from data.doc import doc_sample, print_sample
 from data.ground import ground_sample, judged_sample
+from data.plots import Chart, draw_chart
+from data.reading import misread
 from data.scenes import draw_size
 from data.video import PROMPT, clocks_sample, look_sample, moving_sample, questions_about, restless_sample, video_sample
 
@@ -33,7 +35,9 @@ STRIPS = PixelBudget(FACTOR**2, 124 * 124)  # of frames, as they are
 QUESTIONS = 1
 ROWS = 32
 PAGE = 160  # pixels of a side of a page, at least: smaller ones hold little print
-CHARTED = 0.1  # of batches of letters: charts take long to draw
+CHARTED = 0.1  # of batches of letters
+# Charts take long to draw: each is shown so often, on average, and so many of a size are kept, some 200 kB each.
+AGAIN, CHARTS_KEPT = 3, 1_000
 PAGES = 16  # print has so many letters that more of it teaches no more
 FILM = 256  # frames of a batch of clips about which nothing is said
 FILM_ASKED = 128  # frames of one about which something is: words take longer than frames
@@ -62,6 +66,7 @@ MIX = {
 FIRST = {"moments": 34_000}
 EAGER = 2
 MODES = (0.9, 0.06, 0.04)
+MISREAD = 0.05  # of what is read: else the model only ever goes on from what is right, and once wrong, loses its line
 SILENT = ("moments", "places", "letters")  # nothing is said in these
 POOL = 6  # batches that are drawn at once, to put questions of like length together
 
@@ -98,6 +103,7 @@ class Curriculum:
         self._clip = reels or (lambda kind, size, frames: FILMS[kind](self.own, *size, frames))
         self._clips_only = reels is not None  # no strips of clocks: these teach the eyes
         self._waiting: dict[str, list[Draw]] = {job: [] for job in self.mix}
+        self._charts: dict[tuple[int, int], list[Chart]] = {}
 
     def draw(self, learned: Mapping[str, int]) -> Draw:
         """The next batch's job, samples and pixel budgets, after `learned` pictures of each job.
@@ -119,13 +125,12 @@ class Curriculum:
         return waiting.pop()
 
     def _with_modes(self, sample: Sample) -> Sample:
-        """Some questions without a thought, and some with one that is closed on its way."""
+        """Some questions without a thought, and some with one that is closed on its way; some letters misread."""
         if any(question.mode in WANTED for question in sample.questions):
             return sample
         modes = self.own.choices(["open", "closed", "cut"], MODES, k=len(sample.questions))
-        return replace(
-            sample, questions=[replace(q, mode=mode) for q, mode in zip(sample.questions, modes, strict=True)]
-        )
+        asked = [misread(self.own, question, MISREAD) for question in sample.questions]
+        return replace(sample, questions=[replace(q, mode=mode) for q, mode in zip(asked, modes, strict=True)])
 
     def _job(self, job: str, learned: int) -> tuple[Callable[[], Sample], int, tuple[PixelBudget, PixelBudget]]:
         """How to draw a sample of a job, all of one size, how many make a batch, and the pixel budgets."""
@@ -179,7 +184,7 @@ class Curriculum:
         own, size = self.own, draw_size(self.random, PAGE)
         if self.random.random() < CHARTED:
             size = self.random.choice(CHARTS)
-            return lambda: chart_sample(own, *size, 1).silent()
+            return lambda: sample_of(own, self._drawn(size), 1).silent()
         return lambda: print_sample(own, *size)
 
     def _video(self, frames: int) -> Callable[[], Sample]:
@@ -228,7 +233,15 @@ class Curriculum:
     def _chart(self, learned: int) -> Callable[[], Sample]:
         """A chart is read as a table, and asked for something on it."""
         own, size = self.own, self.random.choice(CHARTS)
-        return lambda: chart_sample(own, *size, 2)
+        return lambda: sample_of(own, self._drawn(size), 2)
+
+    def _drawn(self, size: tuple[int, int]) -> Chart:
+        """A chart of a size (width, height), at times a new one."""
+        kept = self._charts.setdefault(size, [])
+        if not kept or self.own.random() < 1 / AGAIN:
+            kept.append(draw_chart(self.own, *size))
+            del kept[:-CHARTS_KEPT]
+        return self.own.choice(kept)
 
     def _doc(self, learned: int) -> Callable[[], Sample]:
         """Few lines first; a page is transcribed, and asked for something on it."""

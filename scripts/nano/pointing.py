@@ -190,7 +190,7 @@ def missed(looks: Sequence[Tensor], pointed: Pointed, start: int) -> Tensor:
 
 def missing(shares: Sequence[Tensor]) -> Tensor:
     """Minus the logarithms of shares of attention, on average of each, and then their sum."""
-    return torch.stack([_short_of_enough(share.clamp(min=LEAST).log()) for share in shares]).sum()
+    return torch.stack([short_of_enough(share.clamp(min=LEAST).log()) for share in shares]).sum()
 
 
 def missed_before(attention: Tensor, pairs: int) -> Tensor:
@@ -199,9 +199,9 @@ def missed_before(attention: Tensor, pairs: int) -> Tensor:
     `attention` (clips, heads, tokens, tokens) holds logarithms, of the tokens of a clip's `pairs` of frames.
     """
     place = attention.shape[-1] // pairs
-    return _short_of_enough(attention[:, list(BEFORE_HEADS)].diagonal(-place, dim1=-2, dim2=-1))
+    return short_of_enough(attention[:, list(BEFORE_HEADS)].diagonal(-place, dim1=-2, dim2=-1))
 
 
-def _short_of_enough(logarithms: Tensor) -> Tensor:
+def short_of_enough(logarithms: Tensor) -> Tensor:
     """Minus their mean, those of enough attention taken for just enough; 0 of none."""
     return -logarithms.clamp(max=log(ENOUGH)).sum() / max(1, logarithms.numel())

@@ -4,7 +4,11 @@ A page is told letter by letter. Each word learns, by heads as in `printed.py`, 
 characters it is about to say, and which come before that. Tokens know the same of the first character on each of their
 patches, so a head that is asked for the second one of a patch can look for that whose first stands one column before,
 or was said last: there is a head for each patch of a token, and for each of its slots. All others look before the page,
-where nothing is said. Nothing of it is part of the checkpoint.
+where nothing is said.
+
+What comes before a token in its line, and how many characters do, it has to learn from those to its left. So some heads
+of a page's tokens are taught to look there: one and two tokens back at first, and later four, as sums over a whole line
+come about by doubling. Nothing of it is part of the checkpoint.
 """
 
 from __future__ import annotations
@@ -15,7 +19,7 @@ from dataclasses import dataclass
 import torch
 from data import Address
 from heads import IGNORED
-from pointing import Words, missing
+from pointing import Words, missing, short_of_enough
 from printed import BEFORE, SIDES, SLOTS, Printed
 from torch import Tensor
 
@@ -23,6 +27,14 @@ from torch import Tensor
 # asks. In each, the heads that share keys and values are those for the letters of one patch: the upper, or the lower.
 LAYERS = (4, 5)
 assert len(LAYERS) == SIDES
+# Heads of the layers up to the one that is asked, by how many tokens to the left those of a page look with them. They
+# are the ones that otherwise looked at nothing, and none of those that `pointing.py` teaches the tokens of clips.
+LEFT = (
+    {1: 1, 2: 1, 3: 2},
+    {5: 1, 3: 2, 0: 2},
+    {1: 1, 0: 2, 4: 4},
+    {1: 1, 3: 1, 4: 2},
+)
 
 
 @dataclass(frozen=True)
@@ -79,3 +91,19 @@ def shares(looks: Sequence[Tensor], spelled: Spelled, medium: slice) -> tuple[Te
 def missed(looks: Sequence[Tensor], spelled: Spelled, medium: slice) -> Tensor:
     """How far off words look: minus the logarithms of their `shares`, on average."""
     return missing(shares(looks, spelled, medium))
+
+
+def missed_left(attention: Tensor, layer: int, medium: slice, width: int) -> Tensor:
+    """How far off a page's tokens look in one layer for those to their left: as `pointing.missed`.
+
+    `attention` (pages, heads, tokens, tokens) holds logarithms, `width` is how many tokens of the `medium` are side by
+    side. Where there is none so far to the left, before the medium is the place to look.
+    """
+    within = attention[..., medium, medium]
+    nowhere = attention[..., medium, : medium.start].logsumexp(-1)
+    column = torch.arange(within.shape[-1], device=attention.device) % width
+    looked = [
+        torch.where(column[back:] < back, nowhere[:, head, back:], within[:, head].diagonal(-back, dim1=-2, dim2=-1))
+        for head, back in LEFT[layer].items()
+    ]
+    return short_of_enough(torch.cat(looked, -1))

@@ -17,6 +17,7 @@ from moments import FRAMES, ClipHeads, Filmed
 from muon import Muon
 from network import attention_in, loss, padded_indices, read, see
 from places import Asked, Heads
+from printed import SIDES
 from shape import new_model
 from torch import Tensor, nn
 from transformers import Ernie4_5_VLMoeForConditionalGeneration
@@ -66,11 +67,12 @@ BALANCE = 1e-3  # how fast the routers' bias follows the load (DeepSeek-V3, auxi
 
 class Looked(NamedTuple):
     """What the model makes of a batch: a medium's tokens as the eyes hand them on, (rows, tokens, hidden), and, as
-    `see` gives them, its patches, if they were asked; all tokens' last states; and of each layer, as `read` gives them,
-    the states, expert loads and attention to the prefix."""
+    `see` gives them, its patches, if they were asked; all tokens as they come to the first layer, and as they leave the
+    last; and of each layer, as `read` gives them, the states, expert loads and attention to the prefix."""
 
     seen: Tensor
     patches: list[Tensor]
+    embeds: Tensor
     states: list[Tensor]
     hidden: Tensor
     loads: list[Tensor]
@@ -207,7 +209,7 @@ class Trainer:
                 layers=layers,
                 wanted=batch.targets != -100,
             )
-        return Looked(seen, patches, states, hidden, loads, looks)
+        return Looked(seen, patches, embeds, states, hidden, loads, looks)
 
     def losses(self, batch: Batch) -> tuple[Losses, list[Tensor]]:
         """What is wrong about a batch, and each sparse layer's expert loads."""
@@ -228,8 +230,10 @@ class Trainer:
                 said = loss(hidden, self.model.lm_head.weight, batch.targets.flatten()[learned])
             if isinstance(batch.asked, Filmed) and not self.alone:
                 pointed = self._missed(looked, batch)
+            if isinstance(batch.asked, Asked) and batch.asked.printed and not self.alone:
+                pointed = self._missed_left(looked, batch)
             if batch.spelled and not self.alone:
-                pointed = spelling.missed(looked.looks, batch.spelled, medium)
+                pointed = pointed + spelling.missed(looked.looks, batch.spelled, medium)
                 words = pointing.words(looked.states[LAYER], batch.spelled, batch.layout)
                 wanted = batch.spelled.line, batch.spelled.column, batch.spelled.before
                 pointed = pointed + self.heads[Asked.HEADS].print.misplaced(words, *wanted)
@@ -238,17 +242,30 @@ class Trainer:
     def _missed(self, looked: Looked, batch: Batch) -> Tensor:
         """How far off a clip's tokens look, and those that speak of it."""
         medium, pairs = batch.layout.medium, -(-batch.grid[0] // FRAMES)
-        prefix = slice(batch.layout.prefix)
         missed = torch.zeros((), device=self.device)
         for layer in pointing.BEFORE_LAYERS:
-            states = looked.states[layer - 1][:, prefix]
-            attention = attention_in(self.model, layer, states, batch.positions[..., prefix])
+            attention = self._attention_in(layer, looked, batch)
             missed = missed + pointing.missed_before(attention[..., medium, medium], pairs)
         if batch.pointed:
             missed = missed + pointing.missed(looked.looks, batch.pointed, medium.start)
             words = pointing.words(looked.states[pointing.FIND_LAYER], batch.pointed, batch.layout)
             missed = missed + self.heads[Filmed.HEADS].misnumbered(words, batch.pointed.number)
         return missed
+
+    def _missed_left(self, looked: Looked, batch: Batch) -> Tensor:
+        """How far off a page's tokens look for those to their left, on average over the layers."""
+        width = batch.grid[2] // SIDES
+        missed = [
+            spelling.missed_left(self._attention_in(layer, looked, batch), layer, batch.layout.medium, width)
+            for layer in range(len(spelling.LEFT))
+        ]
+        return torch.stack(missed).mean()
+
+    def _attention_in(self, layer: int, looked: Looked, batch: Batch) -> Tensor:
+        """Logarithms of how much the tokens of the prefix attend to each other, (rows, heads, tokens, tokens)."""
+        prefix = slice(batch.layout.prefix)
+        states = looked.states[layer - 1] if layer else looked.embeds
+        return attention_in(self.model, layer, states[:, prefix], batch.positions[..., prefix])
 
     def learn(self, job: str, batch: Batch, scale: float) -> tuple[float, ...]:
         """One step with a batch on the trainer's device; the learning rate is `scale` times the peak after the warm-up.

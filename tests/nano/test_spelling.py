@@ -8,15 +8,16 @@ from random import Random
 
 import pytest
 import torch
-from batches import answer, branch
-from curriculum import Curriculum
+from batches import answer, branch, collate
+from curriculum import FRAMES, PICTURES, Curriculum
 from data import Question, Sample
 from data.doc import doc_sample
+from data.reading import misread
 from heads import IGNORED
 from network import Layout
 from pointing import ENOUGH, words
 from printed import CHARACTERS, PATCHES, SIDES, SLOTS, show
-from spelling import LAYERS, missed, shares, spell
+from spelling import LAYERS, LEFT, missed, missed_left, shares, spell
 
 from ernie_cli.runtime.checkpoint import NANO, find
 from ernie_cli.runtime.prompt import END_OF_TURN
@@ -116,6 +117,28 @@ def test_what_is_read_is_said_letter_by_letter_and_the_rest_in_words(tokenizer) 
     assert whole == tokenizer.encode([Literal(said), Markup(END_OF_TURN)])
 
 
+def test_what_was_misread_is_gone_on_from_and_not_learned(tokenizer) -> None:
+    changed = 0
+    for seed in range(5):
+        page = _page(seed)
+        wrong = [misread(Random(seed), question, 0.3) for question in page.questions]
+        for question in wrong:
+            assert question.misread
+            assert question.read
+            for said, right, address in zip(question.misread, question.answer, question.read, strict=False):
+                assert said == right or (address and said.isalnum() and said.isdigit() == right.isdigit())
+        right, heard = (
+            collate([replace(page, questions=asked)], tokenizer, PICTURES, FRAMES) for asked in (page.questions, wrong)
+        )
+        assert torch.equal(heard.targets, right.targets)
+        assert heard.spelled
+        assert right.spelled
+        assert torch.equal(heard.spelled.column, right.spelled.column)
+        changed += int((heard.ids != right.ids).sum())
+    assert changed > 40
+    assert misread(Random(0), Question("", "", "12"), 1.0).misread is None  # nothing is read there
+
+
 def _looks(spelled, length: int, start: int, share: float) -> list[torch.Tensor]:
     """Attention in which all heads give so much to what they should look at."""
     looks = [torch.zeros(1, SIDES * SLOTS, 1, length, start + 64) for _ in range(6)]
@@ -173,3 +196,20 @@ def test_without_a_page_nothing_is_read() -> None:
     spelled = spell([[[None] * 12]], show([[]], 8, 8))
     assert not len(spelled.row)
     assert missed([torch.rand(1, 6, 1, 12, 70)] * 6, spelled, slice(5, 69)) == 0
+
+
+@pytest.mark.parametrize("layer", range(len(LEFT)))
+def test_tokens_look_left_within_their_row_and_else_before_the_page(layer: int) -> None:
+    width, before = 5, 3
+    medium = slice(before, before + 2 * width)
+    attention = torch.full((1, 6, medium.stop, medium.stop), -50.0)
+    for head, back in LEFT[layer].items():
+        for token in range(2 * width):
+            wanted = before + token - back if token % width >= back else 1
+            attention[0, head, before + token, wanted] = 0
+    assert missed_left(attention, layer, medium, width).item() == pytest.approx(-log(ENOUGH))
+    # A token that stands first in the second row, and looks at the last one of the first.
+    head, back = next(iter(LEFT[layer].items()))
+    attention[0, head, before + width, 1] = -50
+    attention[0, head, before + width, before + width - back] = 0
+    assert missed_left(attention, layer, medium, width) > 1

@@ -26,7 +26,11 @@ NOUNS = {"bar": "bar", "line": "point", "pie": "slice"}
 
 def chart_sample(random: Random, width: int, height: int, questions: int) -> Sample:
     """A chart and up to `questions` different questions, the first always for the table."""
-    chart = draw_chart(random, width, height)
+    return sample_of(random, draw_chart(random, width, height), questions)
+
+
+def sample_of(random: Random, chart: Chart, questions: int) -> Sample:
+    """A chart that is drawn already, and up to so many questions."""
     return Sample(Picture(chart.image), ask_chart(random, chart, questions), letters=chart.letters)
 
 

@@ -1,14 +1,35 @@
-"""Which characters of a page, or of a chart, an answer about it is read from."""
+"""Which characters of a page, or of a chart, an answer about it is read from, and how they may be misread."""
 
 from __future__ import annotations
 
 import re
+import string
 from collections.abc import Sequence
+from dataclasses import replace
+from random import Random
 
-from data import Address, Letter
+from data import Address, Letter, Question
 from data.fonts import Block
 
 VALUE = re.compile(r'"[^"]*": |"([^"]+)"|(-?\d[\d.]*)')  # of JSON: a key, a text or a number
+
+ALPHABETS = (string.digits, string.ascii_lowercase, string.ascii_uppercase)
+
+
+def misread(random: Random, question: Question, share: float) -> Question:
+    """The same with a share of the characters that are read taken for others, letters for letters and so on."""
+    if not question.read:
+        return question
+    said = [
+        _other(random, character) if address and random.random() < share else character
+        for character, address in zip(question.answer, question.read, strict=False)
+    ]
+    return replace(question, misread="".join(said))
+
+
+def _other(random: Random, character: str) -> str:
+    alphabet = next((alphabet for alphabet in ALPHABETS if character in alphabet), character)
+    return random.choice(alphabet)
 
 
 def told_by(blocks: Sequence[Block], letters: Sequence[Letter]) -> tuple[Address, ...]:
