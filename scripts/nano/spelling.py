@@ -6,9 +6,8 @@ patches, so a head that is asked for the second one of a patch can look for that
 or was said last: there is a head for each patch of a token, and for each of its slots. All others look before the page,
 where nothing is said.
 
-What comes before a token in its line, and how many characters do, it has to learn from those to its left. So some heads
-of a page's tokens are taught to look there: one and two tokens back at first, and later four, as sums over a whole line
-come about by doubling. Nothing of it is part of the checkpoint.
+What comes before a token in its line it has to learn from those to its left, so some heads of a page's tokens are
+taught to look there. Nothing of it is part of the checkpoint.
 """
 
 from __future__ import annotations
@@ -27,14 +26,9 @@ from torch import Tensor
 # asks. In each, the heads that share keys and values are those for the letters of one patch: the upper, or the lower.
 LAYERS = (4, 5)
 assert len(LAYERS) == SIDES
-# Heads of the layers up to the one that is asked, by how many tokens to the left those of a page look with them. They
-# are the ones that otherwise looked at nothing, and none of those that `pointing.py` teaches the tokens of clips.
-LEFT = (
-    {1: 1, 2: 1, 3: 2},
-    {5: 1, 3: 2, 0: 2},
-    {1: 1, 0: 2, 4: 4},
-    {1: 1, 3: 1, 4: 2},
-)
+# Heads by which a page's tokens look left, of the two layers below, and how many tokens far. (The layers before them do
+# not learn to: no token knows yet where it is.) None of them is one that `pointing.py` teaches the tokens of clips.
+LEFT = {2: {1: 1, 0: 2}, 3: {3: 1, 4: 2}}
 
 
 @dataclass(frozen=True)

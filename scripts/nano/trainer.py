@@ -67,12 +67,11 @@ BALANCE = 1e-3  # how fast the routers' bias follows the load (DeepSeek-V3, auxi
 
 class Looked(NamedTuple):
     """What the model makes of a batch: a medium's tokens as the eyes hand them on, (rows, tokens, hidden), and, as
-    `see` gives them, its patches, if they were asked; all tokens as they come to the first layer, and as they leave the
-    last; and of each layer, as `read` gives them, the states, expert loads and attention to the prefix."""
+    `see` gives them, its patches, if they were asked; all tokens' last states; and of each layer, as `read` gives them,
+    the states, expert loads and attention to the prefix."""
 
     seen: Tensor
     patches: list[Tensor]
-    embeds: Tensor
     states: list[Tensor]
     hidden: Tensor
     loads: list[Tensor]
@@ -209,7 +208,7 @@ class Trainer:
                 layers=layers,
                 wanted=batch.targets != -100,
             )
-        return Looked(seen, patches, embeds, states, hidden, loads, looks)
+        return Looked(seen, patches, states, hidden, loads, looks)
 
     def losses(self, batch: Batch) -> tuple[Losses, list[Tensor]]:
         """What is wrong about a batch, and each sparse layer's expert loads."""
@@ -257,15 +256,14 @@ class Trainer:
         width = batch.grid[2] // SIDES
         missed = [
             spelling.missed_left(self._attention_in(layer, looked, batch), layer, batch.layout.medium, width)
-            for layer in range(len(spelling.LEFT))
+            for layer in spelling.LEFT
         ]
         return torch.stack(missed).mean()
 
     def _attention_in(self, layer: int, looked: Looked, batch: Batch) -> Tensor:
         """Logarithms of how much the tokens of the prefix attend to each other, (rows, heads, tokens, tokens)."""
         prefix = slice(batch.layout.prefix)
-        states = looked.states[layer - 1] if layer else looked.embeds
-        return attention_in(self.model, layer, states[:, prefix], batch.positions[..., prefix])
+        return attention_in(self.model, layer, looked.states[layer - 1][:, prefix], batch.positions[..., prefix])
 
     def learn(self, job: str, batch: Batch, scale: float) -> tuple[float, ...]:
         """One step with a batch on the trainer's device; the learning rate is `scale` times the peak after the warm-up.

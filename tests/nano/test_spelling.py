@@ -198,7 +198,7 @@ def test_without_a_page_nothing_is_read() -> None:
     assert missed([torch.rand(1, 6, 1, 12, 70)] * 6, spelled, slice(5, 69)) == 0
 
 
-@pytest.mark.parametrize("layer", range(len(LEFT)))
+@pytest.mark.parametrize("layer", LEFT)
 def test_tokens_look_left_within_their_row_and_else_before_the_page(layer: int) -> None:
     width, before = 5, 3
     medium = slice(before, before + 2 * width)
