@@ -185,7 +185,8 @@ class Curriculum:
         if self.random.random() < CHARTED:
             size = self.random.choice(CHARTS)
             return lambda: sample_of(own, self._drawn(size), 1).silent()
-        return lambda: print_sample(own, *size)
+        # The decoder learns from pages as they are asked about, the eyes mostly from such as are full of print.
+        return lambda: print_sample(own, *size, full=0.2 if self._clips_only else 0.8)
 
     def _video(self, frames: int) -> Callable[[], Sample]:
         """Clips of so many frames, or parts of longer ones; mostly asked for moments."""

@@ -1,10 +1,10 @@
 """How a training's words come to say what is printed: `python scripts/nano/diagnose_pages.py`.
 
 Held-out pages are told, and asked about, as the job `doc` does. For each kind of what is said: how often the token of
-the page on which it lies knows which line and column that is (`known`, by the heads of `printed.py`), how often the
-word does that is about to say it (`line`, `column`, and the two characters `before`), how much of the attention of the
-head for it is there (`looked`, by `spelling.py`), and how often it is said right (`said`). `tell` rows are of
-transcriptions, `find` rows of answers.
+the page on which it lies knows which line that is and what it begins with there, by its column or as a letter of a
+word (`known`, by the heads of `printed.py`), how often the word does that is about to say it (`line`, `column`, in
+either way, and the two characters `before`), how much of the attention of the head for it is there (`looked`, by
+`spelling.py`), and how often it is said right (`said`). `tell` rows are of transcriptions, `find` rows of answers.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from data.doc import TRANSCRIBE, doc_sample
 from diagnose_clips import arguments
 from heads import IGNORED, LAYER
 from places import Asked
-from printed import BEFORE, Printed
+from printed import BEFORE, Place, Printed
 from spelling import shares
+from torch import Tensor
 from trainer import Trainer
 
 LINES_OF_A_PAGE = 6
@@ -36,20 +37,13 @@ def letters(trainer: Trainer, sample: Sample) -> Iterator[Figure]:
     batch = collate([sample], trainer.tokenizer, PICTURES, FRAMES)
     spelled, layout = batch.spelled, batch.layout
     assert isinstance(batch.asked, Asked)
-    assert isinstance(batch.asked.printed, Printed)
     assert spelled
+    printed = batch.asked.printed
+    assert isinstance(printed, Printed)
     looked, heads = trainer.look(batch), trainer.heads[Asked.HEADS].print
 
-    of_tokens = {
-        name: part.argmax(-1) for name, part in heads.of_tokens(looked.states[LAYER][0, layout.medium]).items()
-    }
-    words = heads.of_words(pointing.words(looked.states[LAYER], spelled, layout))
-    before = words["before"].unflatten(-1, (BEFORE, -1)).argmax(-1) == spelled.before
-    of_words = (
-        words["line"].argmax(-1) == spelled.line,
-        words["column"].argmax(-1) == spelled.column,
-        before.all(-1),
-    )
+    of_tokens = _right(heads.of_tokens(looked.states[LAYER][0, layout.medium]), printed.first, 0)
+    of_words = _right(heads.of_words(pointing.words(looked.states[LAYER], spelled, layout)), spelled.where)
     on_letters = torch.zeros(len(spelled.row))
     on_letters[spelled.place != IGNORED] = shares(looked.looks, spelled, layout.medium)[0]
 
@@ -58,16 +52,28 @@ def letters(trainer: Trainer, sample: Sample) -> Iterator[Figure]:
     right = (said == wanted)[spelled.branch, spelled.token]
     for entry in range(len(spelled.row)):
         question = sample.questions[int(spelled.branch[entry])]
-        place, patch, slot = (int(part[entry]) for part in (spelled.place, spelled.patch, spelled.slot))
+        place, patch = int(spelled.place[entry]), int(spelled.patch[entry])
         if place == IGNORED:
             kind, known = "end", 0.0
         else:
             character = trainer.tokenizer.decode([int(wanted[spelled.branch[entry], spelled.token[entry]])])
             kind = "letter" if character.isalpha() else "digit" if character.isdigit() else "other"
-            line, first = (int(of_tokens[name][place, patch]) for name in ("line", "column"))
-            known = float(line == spelled.line[entry] and first + slot == spelled.column[entry])
+            known = float(of_tokens["line"][place, patch] & _found(of_tokens)[place, patch])
         what = f"{'tell' if question.text == TRANSCRIBE else 'find'}, {kind}"
-        yield what, known, *(float(part[entry]) for part in (*of_words, on_letters, right))
+        parts = (of_words["line"], _found(of_words), of_words["before"], on_letters, right)
+        yield what, known, *(float(part[entry]) for part in parts)
+
+
+def _right(said: dict[str, Tensor], wanted: Place, *page: int) -> dict[str, Tensor]:
+    """Where what is known of a place is right; `page` is the index of one, if `wanted` are those of several."""
+    right = {what: said[what].argmax(-1) == wanted[what][page] for what in said if what != "before"}
+    before = said["before"].unflatten(-1, (BEFORE, -1)).argmax(-1) == wanted["before"][page]
+    return right | {"before": before.all(-1)}
+
+
+def _found(right: dict[str, Tensor]) -> Tensor:
+    """Where the place in the line is known, in one way or the other."""
+    return right["column"] | (right["word"] & right["letter"])
 
 
 def main() -> None:

@@ -11,13 +11,14 @@ head is part of the checkpoint.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from data import Letter
 from data.texts import PRINTED
-from heads import IGNORED, cell, mistakes, scaled, split, wrong
+from heads import IGNORED, cell, mistakes, scaled, split
 from torch import Tensor, nn
 
 CHARACTERS = " " + PRINTED
@@ -25,13 +26,43 @@ SIDES = 2  # patches of a token beside each other, and as many below each other
 PATCHES = SIDES * SIDES
 SLOTS = 3  # letters of a patch: hardly ever more are narrower than 14 pixels
 PARTS = 3  # of a patch, side by side: hardly a letter is narrower
-LINES, COLUMNS = 16, 48  # of a page, at most
+LINES, COLUMNS, WORDS, LETTERS = (
+    16,
+    48,
+    10,
+    12,
+)  # of a page, a line, a line and a word: what is beyond counts as the last
 BEFORE = 2  # characters that come before one in its line
 KINDS = len(CHARACTERS) + 1  # of what may stand somewhere: a character, or nothing
-PLACE = {"line": LINES, "column": COLUMNS, "before": BEFORE * KINDS}  # what is known of one, and among how many
+# What is known of where one stands, as in `Place`, and among how many.
+PLACE = {"line": LINES, "column": COLUMNS, "word": WORDS, "letter": LETTERS, "before": BEFORE * KINDS}
 BLANK = 0.1  # how much a slot without a letter counts: most are
 PLACED = 5  # how much more it counts where on the page a token is: what it does not know, no word can look for
 EYES = 10  # how much more letters count: what the eyes learn of them is drowned by other jobs else
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where characters stand, (...,) each: the line, the column in it, the number of the word and the letter's in that.
+
+    `before` (..., characters) is what comes before them in their lines, as in `Printed.letters`, the last one first.
+    """
+
+    line: Tensor
+    column: Tensor
+    word: Tensor
+    letter: Tensor
+    before: Tensor
+
+    @classmethod
+    def of(cls, known: Tensor) -> Place:
+        """Of (..., numbers), as `Printed.where` gives them."""
+        return cls(*known[..., :-BEFORE].unbind(-1), known[..., -BEFORE:])
+
+    def __getitem__(self, what: str) -> Tensor:
+        """What of it is called so in `PLACE`."""
+        known: Tensor = getattr(self, what)
+        return known
 
 
 @dataclass(frozen=True)
@@ -40,24 +71,29 @@ class Printed:
 
     `letters` (pages, tokens, patches of a token * slots): 1 and more for a character, 0 for none; a blank or a gap lies
     just before the letter that follows it. `marks` (pages, patches, parts): the same of parts of patches, without
-    blanks. `lines` and `firsts` (pages, tokens, patches of a token): the line that lies there, and the column of its
-    first character that does; `before` (pages, tokens, patches of a token, characters): those that come before it, the
-    last one first; `IGNORED` where nothing is printed. `at` is where a page's characters lie, by line and column:
-    token, patch and slot.
+    blanks. `first` (pages, tokens, patches of a token) is the place of the first character that lies there, `IGNORED`
+    where nothing is printed. `at` is where a page's characters lie, by line and column: token, patch and slot. `gaps`
+    are the columns of its blanks, by line.
     """
 
     letters: Tensor
     marks: Tensor
-    lines: Tensor
-    firsts: Tensor
-    before: Tensor
+    first: Place
     at: list[dict[tuple[int, int], tuple[int, int, int]]]
+    gaps: list[dict[int, list[int]]]
 
-    def preceding(self, page: int, line: int, column: int) -> list[int]:
-        """The characters that come before one in its line, as in `letters`, the last one first."""
+    def where(self, page: int, line: int, column: int) -> list[int]:
+        """What is known of where a character of a page stands, in the order of `Place`."""
+        gaps = self.gaps[page].get(line, [])
+        word = bisect_left(gaps, column)
+        letter = column - gaps[word - 1] - 1 if word else column
         places = (self.at[page].get((line, column - back)) for back in range(1, BEFORE + 1))
         slots = self.letters[page].view(-1, PATCHES, SLOTS)
-        return [int(slots[place]) if place else 0 for place in places]
+        counted = zip((line, column, word, letter), (LINES, COLUMNS, WORDS, LETTERS), strict=True)
+        return [
+            *(min(number, most - 1) for number, most in counted),
+            *(int(slots[place]) if place else 0 for place in places),
+        ]
 
 
 def show(pages: Sequence[Sequence[Letter]], height: int, width: int) -> Printed:
@@ -66,8 +102,11 @@ def show(pages: Sequence[Sequence[Letter]], height: int, width: int) -> Printed:
     lines = torch.full((len(pages), height * width, PATCHES), IGNORED)
     firsts = lines.clone()
     at: list[dict[tuple[int, int], tuple[int, int, int]]] = [{} for _ in pages]
+    gaps: list[dict[int, list[int]]] = [{} for _ in pages]
     for page, letters in enumerate(pages):
         for letter, blank in _with_blanks(letters):
+            if blank:
+                gaps[page].setdefault(letter.line, []).append(letter.column - 1)
             row, down = divmod(cell(letter.y, height * SIDES), SIDES)
             column, across = divmod(cell(letter.x, width * SIDES), SIDES)
             token, patch = row * width + column, down * SIDES + across
@@ -80,12 +119,16 @@ def show(pages: Sequence[Sequence[Letter]], height: int, width: int) -> Printed:
                     slots[(*place, slot)] = CHARACTERS.find(character) + 1
                     at[page][letter.line, number] = token, patch, slot
     marks = torch.stack([_marks(letters, height, width) for letters in pages])
-    before = torch.full((*lines.shape, BEFORE), IGNORED)
-    printed = Printed(slots.flatten(2), marks, lines.clamp(max=LINES - 1), firsts.clamp(max=COLUMNS - 1), before, at)
+    first = torch.full((*lines.shape, len(PLACE) - 1 + BEFORE), IGNORED)
+    printed = Printed(slots.flatten(2), marks, Place.of(first), at, [_sorted(its) for its in gaps])
     for page, token, patch in (lines != IGNORED).nonzero().tolist():
         place = page, token, patch
-        before[place] = torch.tensor(printed.preceding(page, int(lines[place]), int(firsts[place])))
+        first[place] = torch.tensor(printed.where(page, int(lines[place]), int(firsts[place])))
     return printed
+
+
+def _sorted(gaps: dict[int, list[int]]) -> dict[int, list[int]]:
+    return {line: sorted(columns) for line, columns in gaps.items()}
 
 
 def _marks(letters: Sequence[Letter], height: int, width: int) -> Tensor:
@@ -123,9 +166,8 @@ class PrintHeads(nn.Module):
         Letters are asked of tokens that are `seen`, and marks of `patches`, if they are given.
         """
         places = self.of_tokens(state)
-        off = mistakes(places["line"].flatten(-2), printed.lines)
-        off = off + mistakes(places["column"].flatten(-2), printed.firsts)
-        off = PLACED * (off + mistakes(places["before"].flatten(-2), printed.before.flatten(-2)))
+        off = torch.stack([mistakes(places[what].flatten(-2), printed.first[what].flatten(2)) for what in PLACE]).sum()
+        off = PLACED * off
         if seen is not None:
             off = off + EYES * self.wrong_letters(seen, printed)
         if patches is not None:
@@ -152,12 +194,10 @@ class PrintHeads(nn.Module):
         """What words (words, hidden) tell of the character that they are about to say, (words, choices)."""
         return split(self.words(scaled(words)), PLACE)
 
-    def misplaced(self, words: Tensor, lines: Tensor, columns: Tensor, before: Tensor) -> Tensor:
-        """How far off words (words, hidden) are about the line and the column of what they say, (words,) each, and
-        about what comes before it, (words, characters)."""
+    def misplaced(self, words: Tensor, wanted: Place) -> Tensor:
+        """How far off words (words, hidden) are about where what they are about to say stands."""
         said = self.of_words(words)
-        off = wrong(said["line"], lines.clamp(max=LINES - 1)) + wrong(said["column"], columns.clamp(max=COLUMNS - 1))
-        return off + mistakes(said["before"], before)
+        return torch.stack([mistakes(said[what], wanted[what].view(len(words), -1)) for what in PLACE]).sum()
 
 
 def _wrong_characters(logits: Tensor, printed: Tensor) -> Tensor:

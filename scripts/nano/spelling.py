@@ -19,7 +19,7 @@ import torch
 from data import Address
 from heads import IGNORED
 from pointing import Words, missing, short_of_enough
-from printed import BEFORE, SIDES, SLOTS, Printed
+from printed import BEFORE, PLACE, SIDES, SLOTS, Place, Printed
 from torch import Tensor
 
 # Of the decoder, that words read with: left patches and right ones. They read what layer 3 hands on, which `printed.py`
@@ -35,33 +35,28 @@ LEFT = {2: {1: 1, 0: 2}, 3: {3: 1, 4: 2}}
 class Spelled(Words):
     """Which words are about to say something of a page; one entry for each.
 
-    `line` and `column` are what is to be said. `place`, `patch` and `slot` are where that lies on the medium, `IGNORED`
-    what lies nowhere: the end of a line. `before` (words, characters) is what comes before it, as `Printed.letters`.
+    `where` is what is to be said, in the text. `place`, `patch` and `slot` are where that lies on the medium, `IGNORED`
+    what lies nowhere: the end of a line.
     """
 
-    line: Tensor
-    column: Tensor
     place: Tensor
     patch: Tensor
     slot: Tensor
-    before: Tensor
+    where: Place
 
 
 def spell(read: Sequence[Sequence[Sequence[Address | None]]], printed: Printed) -> Spelled:
     """For what is read in each token, of each branch of each row."""
     entries = [
         # What a token says is decided by the one before.
-        (
-            *(row, branch, token - 1, *address, *printed.at[row].get(address, (IGNORED,) * 3)),
-            *printed.preceding(row, *address),
-        )
+        (row, branch, token - 1, *printed.at[row].get(address, (IGNORED,) * 3), *printed.where(row, *address))
         for row, branches in enumerate(read)
         for branch, tokens in enumerate(branches)
         for token, address in enumerate(tokens)
         if address
     ]
-    known = torch.tensor(entries, dtype=torch.long).view(-1, 8 + BEFORE)
-    return Spelled(*known[:, :8].unbind(-1), known[:, 8:])
+    known = torch.tensor(entries, dtype=torch.long).view(len(entries), 6 + len(PLACE) - 1 + BEFORE)
+    return Spelled(*known[:, :6].unbind(-1), Place.of(known[:, 6:]))
 
 
 def shares(looks: Sequence[Tensor], spelled: Spelled, medium: slice) -> tuple[Tensor, Tensor]:

@@ -234,8 +234,7 @@ class Trainer:
             if batch.spelled and not self.alone:
                 pointed = pointed + spelling.missed(looked.looks, batch.spelled, medium)
                 words = pointing.words(looked.states[LAYER], batch.spelled, batch.layout)
-                wanted = batch.spelled.line, batch.spelled.column, batch.spelled.before
-                pointed = pointed + self.heads[Asked.HEADS].print.misplaced(words, *wanted)
+                pointed = pointed + self.heads[Asked.HEADS].print.misplaced(words, batch.spelled.where)
         return Losses(said, shown, pointed), looked.loads
 
     def _missed(self, looked: Looked, batch: Batch) -> Tensor:

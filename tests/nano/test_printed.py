@@ -11,7 +11,7 @@ from data.doc import doc_sample
 from data.fonts import Block, draw_style, print_page
 from data.pages import full_page
 from heads import IGNORED
-from printed import CHARACTERS, EYES, PARTS, PATCHES, SLOTS, PrintHeads, show
+from printed import CHARACTERS, EYES, LETTERS, PARTS, PATCHES, SLOTS, PrintHeads, show
 
 
 def test_letters_are_asked_in_their_order_with_the_blanks_before_them() -> None:
@@ -27,8 +27,8 @@ def test_letters_are_asked_in_their_order_with_the_blanks_before_them() -> None:
         for patch in range(PATCHES)
     }
     assert {place: text for place, text in told.items() if text} == {(2, 2): "pe", (3, 3): " 4a"}
-    assert printed.lines[0, 2:].tolist() == [[IGNORED, IGNORED, 3, IGNORED], [IGNORED, IGNORED, IGNORED, 3]]
-    assert printed.firsts[0, 2:].tolist() == [[IGNORED, IGNORED, 0, IGNORED], [IGNORED, IGNORED, IGNORED, 2]]
+    assert printed.first.line[0, 2:].tolist() == [[IGNORED, IGNORED, 3, IGNORED], [IGNORED, IGNORED, IGNORED, 3]]
+    assert printed.first.column[0, 2:].tolist() == [[IGNORED, IGNORED, 0, IGNORED], [IGNORED, IGNORED, IGNORED, 2]]
     assert printed.at == [
         {(3, 0): (2, 2, 0), (3, 1): (2, 2, 1), (3, 2): (3, 3, 0), (3, 3): (3, 3, 1), (3, 4): (3, 3, 2)}
     ]
@@ -85,9 +85,12 @@ def test_what_comes_before_a_patch_is_what_is_printed_there() -> None:
         texts: dict[int, str] = {}
         for letter in letters:
             texts[letter.line] = texts.get(letter.line, "").ljust(letter.column) + letter.character
-        for token, patch in (printed.lines[0] != IGNORED).nonzero().tolist():
-            line, first = int(printed.lines[0, token, patch]), int(printed.firsts[0, token, patch])
-            for back, code in enumerate(printed.before[0, token, patch].tolist(), 1):
+        for token, patch in (printed.first.line[0] != IGNORED).nonzero().tolist():
+            line, first = int(printed.first.line[0, token, patch]), int(printed.first.column[0, token, patch])
+            words = texts[line][:first].split(" ")
+            assert int(printed.first.word[0, token, patch]) == len(words) - 1
+            assert int(printed.first.letter[0, token, patch]) == min(len(words[-1]), LETTERS - 1)
+            for back, code in enumerate(printed.first.before[0, token, patch].tolist(), 1):
                 if first < back:
                     begins += 1
                     assert code == 0

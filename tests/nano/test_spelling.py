@@ -80,8 +80,8 @@ def test_what_comes_before_a_letter_was_said_before_it(tokenizer) -> None:
         for token, row, column, (last, earlier) in zip(
             spelled.token.tolist(),
             spelled.branch.tolist(),
-            spelled.column.tolist(),
-            spelled.before.tolist(),
+            spelled.where.column.tolist(),
+            spelled.where.before.tolist(),
             strict=True,
         ):
             if row == 0 and column > 1 and last and earlier:
@@ -133,7 +133,7 @@ def test_what_was_misread_is_gone_on_from_and_not_learned(tokenizer) -> None:
         assert torch.equal(heard.targets, right.targets)
         assert heard.spelled
         assert right.spelled
-        assert torch.equal(heard.spelled.column, right.spelled.column)
+        assert torch.equal(heard.spelled.where.column, right.spelled.where.column)
         changed += int((heard.ids != right.ids).sum())
     assert changed > 40
     assert misread(Random(0), Question("", "", "12"), 1.0).misread is None  # nothing is read there

@@ -40,10 +40,10 @@ def doc_sample(random: Random, width: int, height: int, most: int, questions: in
     return Sample(Picture(image), asked, letters=letters)
 
 
-def print_sample(random: Random, width: int, height: int) -> Sample:
-    """A page about which nothing is asked, four of five full of print: to learn letters by."""
+def print_sample(random: Random, width: int, height: int, full: float = 0.8) -> Sample:
+    """A page about which nothing is asked, a share of them `full` of print: to learn letters by."""
     image, letters = (
-        full_page(random, width, height) if random.random() < 0.8 else draw_page(random, width, height, 9)[1:]
+        full_page(random, width, height) if random.random() < full else draw_page(random, width, height, 9)[1:]
     )
     return Sample(Picture(image), [], letters=letters)
 
