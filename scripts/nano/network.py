@@ -98,7 +98,7 @@ def read(
     text_model = model.model.language_model
     cos, sin = text_model.rotary_emb(embeds, positions)
     mask = _causal(embeds.shape[1], torch.float32, embeds.device)
-    text, vision = _kinds_of_token(layout)
+    (text, count), vision = _kinds_of_token(layout)
     start = layout.vision.start
     x = embeds
     for layer in text_model.layers[:layers]:
@@ -107,17 +107,19 @@ def read(
         else:
             x = _attention(_attention_weights(layer), x, cos, sin, mask, layout.prefix, layout.branches, looks)
         if wanted is not None and layer is text_model.layers[-1]:
-            text, vision = padded_indices(wanted), vision[:0]
+            (text, count), vision = padded_indices(wanted), vision[:0]
         flat = x.flatten(0, 1)
         if not hasattr(layer.mlp, "text_moe"):
-            both = torch.cat([text, vision])
-            flat = flat.index_copy(0, both, _run(_dense, _dense_weights(layer), flat[both][None])[0])
+            both = _run(_dense, _dense_weights(layer), flat[torch.cat([text, vision])][None])
+            said, seen = both[:, : len(text)], both[:, len(text) :]
         else:
-            said, text_load = _sparse(_sparse_weights(layer, layer.mlp.text_moe), flat[text][None])
-            seen, vision_load = _sparse(_sparse_weights(layer, layer.mlp.vision_moe), flat[vision][None])
-            flat = flat.index_copy(0, torch.cat([text, vision]), torch.cat([said, seen], 1)[0])
+            said, text_load = _sparse(_sparse_weights(layer, layer.mlp.text_moe), flat[text][None], count)
+            seen, vision_load = _sparse(_sparse_weights(layer, layer.mlp.vision_moe), flat[vision][None], len(vision))
             if loads is not None:
                 loads.append(torch.stack([text_load, vision_load]))
+        # Written over another token's output, that of a token too many would still have a gradient.
+        places = torch.cat([text[:count], vision])
+        flat = flat.index_copy(0, places, torch.cat([said[:, :count], seen], 1)[0])
         x = flat.view_as(x)
         # What comes before the medium was worked out for the first row only.
         x = torch.cat([x[:1, :start].expand(len(x), -1, -1), x[:, start:]], 1)
@@ -126,8 +128,11 @@ def read(
     return text_model.norm(x)
 
 
-def _kinds_of_token(layout: Layout) -> tuple[Tensor, Tensor]:
-    """Where, in all rows one after the other, tokens for the text experts and for the vision experts stand."""
+def _kinds_of_token(layout: Layout) -> tuple[tuple[Tensor, int], Tensor]:
+    """Where, in all rows one after the other, tokens for the text experts and for the vision experts stand.
+
+    Those for the text experts as `padded_indices` has them.
+    """
     seen = torch.zeros_like(layout.valid)
     seen[:, layout.vision] = True
     said = layout.valid & ~seen
@@ -135,10 +140,14 @@ def _kinds_of_token(layout: Layout) -> tuple[Tensor, Tensor]:
     return padded_indices(said), seen.flatten().nonzero().squeeze(1)
 
 
-def padded_indices(tokens: Tensor) -> Tensor:
-    """The indices, in `tokens` as a flat list, of all that are true, and of others up to a multiple of `ROUND`."""
-    count = -(-int(tokens.sum()) // ROUND) * ROUND
-    return tokens.flatten().logical_not().byte().argsort(stable=True)[:count]
+def padded_indices(tokens: Tensor) -> tuple[Tensor, int]:
+    """The indices, in `tokens` as a flat list, of all that are true, then of others up to a multiple of `ROUND`.
+
+    And how many are true.
+    """
+    count = int(tokens.sum())
+    order = tokens.flatten().logical_not().byte().argsort(stable=True)
+    return order[: -(-count // ROUND) * ROUND], count
 
 
 # Run as they stand, or compiled: what lies between the matrix products is fused, and takes half the time.
@@ -286,10 +295,10 @@ def _dense(weights: list[Tensor], x: Tensor) -> Tensor:
     return x + _swiglu(_rms_norm(x, norm), *mlp)
 
 
-def _sparse(weights: list[Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
+def _sparse(weights: list[Tensor], x: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """The second half of a decoder layer with experts, for tokens (1, tokens, hidden) of one kind.
 
-    Gives its output and how large a share of the tokens each expert got.
+    Gives its output and how large a share of the first `count` tokens each expert got.
     """
     if not x.shape[1]:
         return x, torch.zeros(len(weights[-1]), device=x.device)
@@ -308,7 +317,8 @@ def _sparse(weights: list[Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
     inner = _run(_gated, [], inner[None], share[None])[0]
     back = torch.empty_like(order).scatter_(0, order, places)
     routed = F.grouped_mm(inner, out.to(x.dtype).transpose(1, 2), offs=ends.int())[back]
-    return x + routed.view(*x.shape[:2], TOP_K, -1).sum(2), counts / len(by_token)
+    load = torch.bincount(by_token[: count * TOP_K], minlength=len(counts)) / (count * TOP_K)
+    return x + routed.view(*x.shape[:2], TOP_K, -1).sum(2), load
 
 
 def _routed(weights: list[Tensor], x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:

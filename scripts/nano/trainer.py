@@ -224,7 +224,7 @@ class Trainer:
             states = looked.states[LAYER][:, medium]
             shown = self.heads[batch.asked.HEADS].losses(seen, states, batch.asked, *patches)
             if batch.layout.branches and not self.alone:
-                learned = padded_indices(batch.targets != -100)
+                learned, _ = padded_indices(batch.targets != -100)
                 hidden = looked.hidden.flatten(0, 1)[learned]
                 said = loss(hidden, self.model.lm_head.weight, batch.targets.flatten()[learned])
             if isinstance(batch.asked, Filmed) and not self.alone:

@@ -53,6 +53,48 @@ def test_packed_questions_get_the_logits_of_each_asked_alone(engine: LocalEngine
             torch.testing.assert_close(logits[row, at].float(), alone, rtol=0, atol=2e-4)
 
 
+def test_gradients_are_the_slopes_of_what_is_learned(engine: LocalEngine) -> None:
+    from batches import collate
+    from data import Question, Sample
+    from data.scenes import draw_scene
+    from network import loss, padded_indices, read, see
+
+    random = Random(3)
+    questions = [Question("What color is it?", "It is one shape.", "red"), Question("How many?", "Two.", "2")]
+    samples = [Sample(Picture(draw_scene(random, 84, 112, 2).image), questions) for _ in range(2)]
+    native = load(engine.checkpoint, "cpu").native.float()
+    batch = collate(samples, engine.checkpoint.tokenizer, *engine.checkpoint.budgets)
+    learned, _ = padded_indices(batch.targets != -100)
+    assert len(learned) > (batch.targets != -100).sum()  # some are padding, which is to change nothing
+
+    def wrong() -> torch.Tensor:
+        embeds = native.model.language_model.embed_tokens(batch.ids)
+        medium = batch.layout.medium
+        embeds = torch.cat([embeds[:, : medium.start], seen, embeds[:, medium.stop :]], 1)
+        hidden = read(native, embeds, batch.positions, batch.layout, wanted=batch.targets != -100)
+        return loss(hidden.flatten(0, 1)[learned], native.lm_head.weight, batch.targets.flatten()[learned])
+
+    with torch.no_grad():
+        seen = see(native, batch.pixels, batch.grid)
+    first, second = native.model.language_model.layers[:2]
+    weights = [
+        first.self_attn.o_proj.weight,
+        first.mlp.down_proj.weight,
+        second.mlp.text_moe.experts.down_proj,
+        second.mlp.vision_moe.experts.down_proj,
+    ]
+    gradients = torch.autograd.grad(wrong(), [weight.requires_grad_() for weight in weights])
+    for weight, gradient in zip(weights, gradients, strict=True):
+        length, ends = gradient.norm().item(), []
+        for step in (-3e-4, 3e-4):  # along the gradient, and short of where a token would go to another expert
+            moved = gradient * (step / length)
+            weight.data += moved
+            with torch.no_grad():
+                ends.append(wrong().item())
+            weight.data -= moved
+        assert (ends[1] - ends[0]) / 6e-4 == pytest.approx(length, rel=0.01)
+
+
 def test_scenes_come_out_the_same_for_the_same_seed() -> None:
     from data.ask import scene_sample
 
