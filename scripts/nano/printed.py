@@ -26,12 +26,8 @@ SIDES = 2  # patches of a token beside each other, and as many below each other
 PATCHES = SIDES * SIDES
 SLOTS = 3  # letters of a patch: hardly ever more are narrower than 14 pixels
 PARTS = 3  # of a patch, side by side: hardly a letter is narrower
-LINES, COLUMNS, WORDS, LETTERS = (
-    16,
-    48,
-    10,
-    12,
-)  # of a page, a line, a line and a word: what is beyond counts as the last
+# Of a page; of a line; of a line; of a word. What is beyond counts as the last.
+LINES, COLUMNS, WORDS, LETTERS = 16, 48, 10, 12
 BEFORE = 2  # characters that come before one in its line
 KINDS = len(CHARACTERS) + 1  # of what may stand somewhere: a character, or nothing
 # What is known of where one stands, as in `Place`, and among how many.

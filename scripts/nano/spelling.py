@@ -26,8 +26,8 @@ from torch import Tensor
 # asks. In each, the heads that share keys and values are those for the letters of one patch: the upper, or the lower.
 LAYERS = (4, 5)
 assert len(LAYERS) == SIDES
-# Heads by which a page's tokens look left, of the two layers below, and how many tokens far. (The layers before them do
-# not learn to: no token knows yet where it is.) None of them is one that `pointing.py` teaches the tokens of clips.
+# Heads by which a page's tokens look left, of two layers, and how many tokens far. None of them is one that
+# `pointing.py` teaches the tokens of clips.
 LEFT = {2: {1: 1, 0: 2}, 3: {3: 1, 4: 2}}
 
 
