@@ -18,7 +18,7 @@ CONFIG: dict[str, Any] = {
     "intermediate_size": 512,
     "num_hidden_layers": 6,
     "num_attention_heads": 6,
-    "num_key_value_heads": 2,
+    "num_key_value_heads": 6,
     "head_dim": 32,
     "max_position_embeddings": 16384,
     "rms_norm_eps": 1e-5,
