@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from random import Random
 
-from curriculum import NEVER, TIMES, timed_sample
+import curriculum
+import pytest
+from curriculum import AGAIN, NEVER, TIMES, Curriculum, timed_sample
 from data import HELD_OUT
+from data.plots import draw_chart
 
 
 def test_times_are_asked_along_with_what_never_happens_and_movements_before_the_rest() -> None:
@@ -16,3 +19,16 @@ def test_times_are_asked_along_with_what_never_happens_and_movements_before_the_
         assert all(never[:NEVER])  # there is always something that is not there or does not move
         happening = [question.text for question in sample.questions if ":" in question.thought]
         assert not any(" moves" in event for event in happening) or " moves" in happening[0]
+
+
+def test_charts_take_long_to_draw_and_are_shown_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    chart, drawn = draw_chart(Random(HELD_OUT), 224, 224), []
+    monkeypatch.setattr(curriculum, "draw_chart", lambda *size: drawn.append(size[1:]) or chart)
+    charts = Curriculum(1, ["chart"])
+    shown = 0
+    while shown < 600:
+        _, samples, _ = charts.draw({"chart": 1})
+        shown += len(samples)
+        assert all(len(sample.questions) == 2 for sample in samples)
+    assert len(set(drawn)) == len(curriculum.CHARTS)
+    assert 0.7 < len(drawn) * AGAIN / shown < 1.5  # some are drawn ahead
