@@ -36,8 +36,8 @@ QUESTIONS = 1
 ROWS = 32
 PAGE = 160  # pixels of a side of a page, at least: smaller ones hold little print
 CHARTED = 0.1  # of batches of letters
-# Charts take long to draw: each is shown so often, on average, and so many of a size are kept, some 200 kB each.
-AGAIN, CHARTS_KEPT = 3, 1_000
+AGAIN = 3  # how often what takes long to draw is shown, on average: charts, and clips (`reels.py`)
+CHARTS_KEPT = 1_000  # of a size, some 200 kB each
 PAGES = 16  # print has so many letters that more of it teaches no more
 FILM = 256  # frames of a batch of clips about which nothing is said
 FILM_ASKED = 128  # frames of one about which something is: words take longer than frames

@@ -32,6 +32,7 @@ BEFORE = 2  # characters that come before one in its line
 KINDS = len(CHARACTERS) + 1  # of what may stand somewhere: a character, or nothing
 # What is known of where one stands, as in `Place`, and among how many.
 PLACE = {"line": LINES, "column": COLUMNS, "word": WORDS, "letter": LETTERS, "before": BEFORE * KINDS}
+NUMBERS = len(PLACE) - 1 + BEFORE  # that say it
 BLANK = 0.1  # how much a slot without a letter counts: most are
 PLACED = 5  # how much more it counts where on the page a token is: what it does not know, no word can look for
 EYES = 10  # how much more letters count: what the eyes learn of them is drowned by other jobs else
@@ -115,7 +116,7 @@ def show(pages: Sequence[Sequence[Letter]], height: int, width: int) -> Printed:
                     slots[(*place, slot)] = CHARACTERS.find(character) + 1
                     at[page][letter.line, number] = token, patch, slot
     marks = torch.stack([_marks(letters, height, width) for letters in pages])
-    first = torch.full((*lines.shape, len(PLACE) - 1 + BEFORE), IGNORED)
+    first = torch.full((*lines.shape, NUMBERS), IGNORED)
     printed = Printed(slots.flatten(2), marks, Place.of(first), at, [_sorted(its) for its in gaps])
     for page, token, patch in (lines != IGNORED).nonzero().tolist():
         place = page, token, patch

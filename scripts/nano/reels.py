@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 import numpy as np
 import torch
-from curriculum import FILM, FILMS, FRAMES
+from curriculum import AGAIN, FILM, FILMS, FRAMES
 from data import Sample
 from moments import Seen, film
 from torch import Tensor
@@ -22,7 +22,6 @@ from torch import Tensor
 from ernie_cli.messages import Video
 from ernie_cli.runtime.vision import patchify_video
 
-AGAIN = 3  # how often a clip is asked about, on average
 MOST = 2_000  # clips of a kind, a size and a length that are kept in memory, some 70 kB each
 
 See: TypeAlias = Callable[[Tensor, tuple[int, int, int]], Tensor]  # pixels of media of one grid as token embeddings

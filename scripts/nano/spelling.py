@@ -19,7 +19,7 @@ import torch
 from data import Address
 from heads import IGNORED
 from pointing import Words, missing, short_of_enough
-from printed import BEFORE, PLACE, SIDES, SLOTS, Place, Printed
+from printed import NUMBERS, SIDES, SLOTS, Place, Printed
 from torch import Tensor
 
 # Of the decoder, that words read with: left patches and right ones. They read what layer 3 hands on, which `printed.py`
@@ -55,7 +55,7 @@ def spell(read: Sequence[Sequence[Sequence[Address | None]]], printed: Printed) 
         for token, address in enumerate(tokens)
         if address
     ]
-    known = torch.tensor(entries, dtype=torch.long).view(len(entries), 6 + len(PLACE) - 1 + BEFORE)
+    known = torch.tensor(entries, dtype=torch.long).view(len(entries), 6 + NUMBERS)
     return Spelled(*known[:, :6].unbind(-1), Place.of(known[:, 6:]))
 
 
