@@ -35,9 +35,13 @@ class Text:
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture as a person sees it: upright, RGB, at its own size in pixels."""
+    """A picture as a person sees it: upright, RGB, at its own size in pixels.
+
+    What is `printed` on a page or a chart is to be read: a model may be shown it at another size than other pictures.
+    """
 
     image: Image
+    printed: bool = False
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,7 @@ def ask(
     from ernie_cli.tasks import structured
 
     shape = None if schema is None else schema_option(schema)
-    media = [Picture(picture.image) for picture in pictures]
+    media = [Picture(picture.image, printed=picture.page is not None) for picture in pictures]
     asked = task.messages(media, question) if shape is None else structured.messages(media, question, shape)
     options = options_of(common, shape)
     engine = pick_engine(common, output)

@@ -100,7 +100,7 @@ class ChartRun:
         from ernie_cli.messages import Picture
         from ernie_cli.tasks import ask, chart
 
-        return ask.messages([Picture(picture.image)], chart.request(self.question))
+        return ask.messages([Picture(picture.image, printed=True)], chart.request(self.question))
 
     # ------------------------------------------------------------------------------------------- asking
 

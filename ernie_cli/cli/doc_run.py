@@ -220,7 +220,7 @@ class DocRun:
         layer = "" if self.wanted.text_layer == "never" else picture.text or ""
         name = "The picture" if picture.page is None else f"Page {picture.page}"
         if self.wanted.text_layer != "only":
-            return Sheet(name, Picture(picture.image), layer)
+            return Sheet(name, Picture(picture.image, printed=True), layer)
         if not layer:
             raise InputError(
                 f"{name} of {picture.name} has no text layer.", "Use --text-layer auto: it shows the page."

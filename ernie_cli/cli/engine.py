@@ -71,7 +71,7 @@ def frame_rules(engine: Engine | None, common: Common) -> FrameRules:
     from ernie_cli.runtime.vision import FRAME_BUDGET, fit
 
     checkpoint = engine.checkpoint if isinstance(engine, LocalEngine) else None
-    budget = (checkpoint.budgets[1] if checkpoint else FRAME_BUDGET).capped(common.max_pixels)
+    budget = (checkpoint.budgets.frame if checkpoint else FRAME_BUDGET).capped(common.max_pixels)
 
     def fitted(height: int, width: int) -> tuple[int, int]:
         return fit(height, width, budget)
@@ -117,7 +117,7 @@ def room_of(engine: Engine, common: Common) -> Room:
     from ernie_cli.runtime.tokenizer import Literal
     from ernie_cli.runtime.vision import FACTOR, fit
 
-    checkpoint, budget = engine.checkpoint, _picture_budget(engine, common)
+    checkpoint, budget = engine.checkpoint, _page_budget(engine, common)
     return Room(
         checkpoint.config.text_config.max_position_embeddings,
         lambda width, height: prod(fit(height, width, budget)) // FACTOR**2,
@@ -132,8 +132,8 @@ def page_limits(engine: Engine, common: Common) -> Limits:
 
     if not isinstance(engine, LocalEngine):
         return Limits() if common.max_pixels is None else Limits(page_pixels=common.max_pixels)
-    return Limits(page_pixels=_picture_budget(engine, common).most)
+    return Limits(page_pixels=_page_budget(engine, common).most)
 
 
-def _picture_budget(engine: LocalEngine, common: Common) -> PixelBudget:
-    return engine.checkpoint.budgets[0].capped(common.max_pixels)
+def _page_budget(engine: LocalEngine, common: Common) -> PixelBudget:
+    return engine.checkpoint.budgets.printed.capped(common.max_pixels)

@@ -24,7 +24,7 @@ from ernie_cli.runtime.prompt import (
     VIDEO_START,
 )
 from ernie_cli.runtime.tokenizer import Tokenizer
-from ernie_cli.runtime.vision import PixelBudget
+from ernie_cli.runtime.vision import PixelBudgets
 
 if TYPE_CHECKING:
     from transformers import Ernie4_5_VLMoeConfig
@@ -101,8 +101,8 @@ class Checkpoint:
         return stated if isinstance(stated, str) else None
 
     @cached_property
-    def budgets(self) -> tuple[PixelBudget, PixelBudget]:
-        """Pixels of a picture and of a video frame."""
+    def budgets(self) -> PixelBudgets:
+        """Pixels of a picture, of a video frame and of a printed page."""
         return pixel_budgets(self._json)
 
     @cached_property

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ernie_cli.errors import ModelError
-from ernie_cli.runtime.vision import FRAME_BUDGET, PICTURE_BUDGET, PixelBudget
+from ernie_cli.runtime.vision import FRAME_BUDGET, PICTURE_BUDGET, PixelBudget, PixelBudgets
 
 if TYPE_CHECKING:
     from transformers import Ernie4_5_VLMoeConfig
@@ -164,8 +164,11 @@ def _layer_types(raw: dict[str, Any]) -> list[str]:
     ]
 
 
-def pixel_budgets(read: Callable[[str], dict[str, Any]]) -> tuple[PixelBudget, PixelBudget]:
-    """Pixels of a picture and of a video frame, as the checkpoint states them; Baidu's where it states none.
+def pixel_budgets(read: Callable[[str], dict[str, Any]]) -> PixelBudgets:
+    """Pixels of a picture, a video frame and a printed page, as the checkpoint states them.
+
+    Where it states none they are Baidu's, and a page's those of a picture: `print_min_pixels` and `print_max_pixels`,
+    beside a picture's, are a key of ours, for a model that learned print at a size of its own.
 
     `read` gives a file of the checkpoint decoded, and an empty dictionary where there is none. The hub's layout keeps
     both in `preprocessor_config.json` (`min_pixels`, `video_min_pixels`); transformers keeps `size.shortest_edge` and
@@ -175,9 +178,11 @@ def pixel_budgets(read: Callable[[str], dict[str, Any]]) -> tuple[PixelBudget, P
     both, hub = read("processor_config.json"), read("preprocessor_config.json")
     pictures = both.get("image_processor") or hub
     clips = both.get("video_processor") or read("video_preprocessor_config.json")
-    return (
-        _budget(pictures, ("min_pixels", "max_pixels"), PICTURE_BUDGET),
+    picture = _budget(pictures, ("min_pixels", "max_pixels"), PICTURE_BUDGET)
+    return PixelBudgets(
+        picture,
         _budget(clips or hub, ("video_min_pixels", "video_max_pixels"), FRAME_BUDGET, sizes=bool(clips)),
+        _budget(pictures, ("print_min_pixels", "print_max_pixels"), picture, sizes=False),
     )
 
 

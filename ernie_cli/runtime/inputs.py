@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ernie_cli.messages import Message, Picture
+from ernie_cli.messages import Message
 from ernie_cli.runtime.checkpoint import Checkpoint
 from ernie_cli.runtime.positions import Positions, positions
 from ernie_cli.runtime.prompt import (
@@ -25,7 +25,7 @@ from ernie_cli.runtime.prompt import (
 )
 from ernie_cli.runtime.template import render_template
 from ernie_cli.runtime.tokenizer import Literal, Markup
-from ernie_cli.runtime.vision import Patches, patchify_picture, patchify_video
+from ernie_cli.runtime.vision import Patches, patchify
 
 VISION_EDGES = (IMAGE_START, IMAGE_END, VIDEO_START, VIDEO_END)
 
@@ -65,7 +65,7 @@ def prepare(
     The prompt is written by the checkpoint's own chat template, where it has one.
     """
     tokenizer = checkpoint.tokenizer
-    budgets = [budget.capped(max_pixels) for budget in checkpoint.budgets]
+    budgets = checkpoint.budgets.capped(max_pixels)
     patch_id = tokenizer.id(IMAGE_PATCH)
     ids: list[int] = []
     spans: list[int | tuple[int, int, int]] = []
@@ -88,11 +88,7 @@ def prepare(
             text.append(piece)
             continue
         flush()
-        part = piece.part
-        if isinstance(part, Picture):
-            patches = patchify_picture(part.image, budgets[0])
-        else:
-            patches = patchify_video(part.frames, budgets[1])
+        patches = patchify(piece.part, budgets)
         media.append(patches)
         ids.extend([patch_id] * patches.tokens)
         spans.append(patches.merged_grid)

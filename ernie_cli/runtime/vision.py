@@ -13,10 +13,12 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 from PIL import Image
+
+from ernie_cli.messages import Picture, Video
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -57,6 +59,18 @@ class PixelBudget:
 
 PICTURE_BUDGET = PixelBudget(3_136, 4_842_768)
 FRAME_BUDGET = PixelBudget(234_416, 937_664)
+
+
+class PixelBudgets(NamedTuple):
+    """Of a picture, of a video frame, and of a picture on which print is to be read; Baidu's, who knows no third."""
+
+    picture: PixelBudget = PICTURE_BUDGET
+    frame: PixelBudget = FRAME_BUDGET
+    printed: PixelBudget = PICTURE_BUDGET
+
+    def capped(self, most: int | None) -> PixelBudgets:
+        """All of them, each as its own `capped` has it."""
+        return PixelBudgets(*(budget.capped(most) for budget in self))
 
 
 @dataclass(frozen=True)
@@ -179,6 +193,13 @@ def _put_in_order(pixels: Levels, rows: int, columns: int, out: Levels) -> None:
     blocks = runs.reshape(3, rows, MERGE, PATCH, columns, MERGE)
     ordered = blocks.transpose(1, 4, 2, 5, 0, 3)  # (row, column, merge_y, merge_x, channel, y)
     out.view(f"V{PATCH}").reshape(ordered.shape)[...] = ordered
+
+
+def patchify(medium: Picture | Video, budgets: PixelBudgets) -> Patches:
+    """Patches of a medium, at the size that it is shown at."""
+    if isinstance(medium, Video):
+        return patchify_video(medium.frames, budgets.frame)
+    return patchify_picture(medium.image, budgets.printed if medium.printed else budgets.picture)
 
 
 def patchify_picture(image: Image.Image, budget: PixelBudget = PICTURE_BUDGET) -> Patches:

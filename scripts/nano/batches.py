@@ -26,7 +26,7 @@ from ernie_cli.runtime.generate import BRIDGE
 from ernie_cli.runtime.positions import positions
 from ernie_cli.runtime.prompt import END_OF_TURN, END_THINK, IMAGE_PATCH, Slot, render
 from ernie_cli.runtime.tokenizer import Literal, Markup, Tokenizer
-from ernie_cli.runtime.vision import Patches, PixelBudget, patchify_picture, patchify_video
+from ernie_cli.runtime.vision import Patches, PixelBudgets, patchify
 
 ROUND_LENGTH = 32
 # Of thoughts that are all that is said: which words are learned, by the question's mode.
@@ -140,10 +140,10 @@ def given(question: Question, tokenizer: Tokenizer, said: list[int]) -> list[int
     return ids if len(ids) == len(said) else said
 
 
-def collate(samples: list[Sample], tokenizer: Tokenizer, picture: PixelBudget, frame: PixelBudget) -> Batch:
+def collate(samples: list[Sample], tokenizer: Tokenizer, budgets: PixelBudgets) -> Batch:
     """A batch of samples with equally many questions, whose media come out at one size."""
     before: list[Seen] = [sample.seen for sample in samples if sample.seen]
-    media = before or [_patches(sample, picture, frame) for sample in samples]
+    media = before or [patchify(_medium(sample), budgets) for sample in samples]
     shared, where, start, vision = prefix(samples[0], tokenizer, media[0])
     asked = [[branch(question, tokenizer) for question in sample.questions] for sample in samples]
     rows, branches, cut = len(samples), len(asked[0]), len(shared)
@@ -189,9 +189,6 @@ def _shown(samples: list[Sample], grid: tuple[int, int, int]) -> Asked | Filmed:
     return film(films, grid) if films else ask(samples, *grid[1:])
 
 
-def _patches(sample: Sample, picture: PixelBudget, frame: PixelBudget) -> Patches:
-    medium = sample.medium
-    if isinstance(medium, Picture):
-        return patchify_picture(medium.image, picture)
-    assert isinstance(medium, Video)
-    return patchify_video(medium.frames, frame)
+def _medium(sample: Sample) -> Picture | Video:
+    assert isinstance(sample.medium, Picture | Video)
+    return sample.medium

@@ -21,16 +21,19 @@ from data.reading import misread
 from data.scenes import draw_size
 from data.video import PROMPT, clocks_sample, look_sample, moving_sample, questions_about, restless_sample, video_sample
 
-from ernie_cli.runtime.vision import FACTOR, PixelBudget, fit
+from ernie_cli.runtime.vision import FACTOR, PixelBudget, PixelBudgets, fit
 
 if TYPE_CHECKING:
     from reels import Reels
 
 # About 64 tokens, whatever the picture's size: then the width of a picture tells its height as well.
 PICTURES = PixelBudget(224 * 224, 80 * FACTOR**2)
+# About 140: of letters less than half a patch wide, one in six is misread.
+PRINT = PixelBudget(128 * FACTOR**2, 160 * FACTOR**2)
 TINY = PixelBudget(2 * 2 * FACTOR**2, 2 * 2 * FACTOR**2)
 FRAMES = PixelBudget(84 * 84, 124 * 124)  # so that 4:3 and 6:5 come out at 112 x 112, and the clock is no smaller
 STRIPS = PixelBudget(FACTOR**2, 124 * 124)  # of frames, as they are
+BUDGETS = PixelBudgets(PICTURES, FRAMES, PRINT)
 # Seeing is what takes long, so a batch has many pictures with one question each rather than few with several.
 QUESTIONS = 1
 ROWS = 32
@@ -78,7 +81,7 @@ FILMS: dict[str, Callable[[Random, int, int, int], Sample]] = {
     "moving": moving_sample,
     "restless": restless_sample,
 }
-Draw: TypeAlias = tuple[str, list[Sample], tuple[PixelBudget, PixelBudget]]
+Draw: TypeAlias = tuple[str, list[Sample], PixelBudgets]
 
 
 class Curriculum:
@@ -132,18 +135,18 @@ class Curriculum:
         asked = [misread(self.own, question, MISREAD) for question in sample.questions]
         return replace(sample, questions=[replace(q, mode=mode) for q, mode in zip(asked, modes, strict=True)])
 
-    def _job(self, job: str, learned: int) -> tuple[Callable[[], Sample], int, tuple[PixelBudget, PixelBudget]]:
+    def _job(self, job: str, learned: int) -> tuple[Callable[[], Sample], int, PixelBudgets]:
         """How to draw a sample of a job, all of one size, how many make a batch, and the pixel budgets."""
         if job == "video":
             frames = self.random.choice([8] if learned < 6_000 else [8, 16] if learned < 10_000 else LENGTHS)
-            return self._video(frames), FILM_ASKED // frames, (PICTURES, FRAMES)
+            return self._video(frames), FILM_ASKED // frames, BUDGETS
         if job == "times":
             frames = self.random.choice([8, 16, 16, 32] if learned > 20_000 else [8, 8, 16])
-            return self._times(frames), FILM_ASKED // frames, (PICTURES, FRAMES)
+            return self._times(frames), FILM_ASKED // frames, BUDGETS
         if job == "moments":
             return self._moments(learned)
         if job == "judge":
-            return lambda: judged_sample(self.own, self.own.randint(3, 8)), ROWS, (TINY, FRAMES)
+            return lambda: judged_sample(self.own, self.own.randint(3, 8)), ROWS, BUDGETS._replace(picture=TINY)
         makers = {
             "ask": self._ask,
             "ground": self._ground,
@@ -154,7 +157,7 @@ class Curriculum:
         }
         make = makers[job](learned) if job in makers else lambda: easy_sample(self.own, QUESTIONS)
         rows = PAGES if job in ("letters", "doc", "chart") else 2 * ROWS if job in SILENT else ROWS
-        return make, rows, (PICTURES, FRAMES)
+        return make, rows, BUDGETS
 
     def _ask(self, learned: int) -> Callable[[], Sample]:
         """Few things first."""
@@ -217,19 +220,19 @@ class Curriculum:
         kind = self.own.choices(kinds, shares)[0] if frames >= 4 * HOLD else "look"
         return self._clip(kind, size, frames)
 
-    def _moments(self, learned: int) -> tuple[Callable[[], Sample], int, tuple[PixelBudget, PixelBudget]]:
+    def _moments(self, learned: int) -> tuple[Callable[[], Sample], int, PixelBudgets]:
         """Clips about which nothing is said: clocks alone first, in the upper rows of frames of 4 x 4 tokens."""
         own = self.own
         if self._clips_only or (learned > FIRST["moments"] and self.random.random() < 0.6):
             size = self.random.choice(CLIPS)
             frames = self.random.choice([CLOCKS, 2 * CLOCKS])
             kind = "restless" if self.random.random() < 0.4 else "look"
-            return lambda: self._clip(kind, size, frames), FILM // frames, (PICTURES, FRAMES)
+            return lambda: self._clip(kind, size, frames), FILM // frames, BUDGETS
         # The clock is in the first row of tokens; those below are to know it as well.
         rows = 1 if learned < 10_000 else 2
         size = self.random.choice([size for size in CLIPS if fit(*size[::-1], FRAMES) == (SIDE, SIDE)])
         make = partial(clocks_sample, own, *size, CLOCKS, side=SIDE, lines=rows * FACTOR)
-        return make, 2 * FILM // rows // CLOCKS, (PICTURES, STRIPS)
+        return make, 2 * FILM // rows // CLOCKS, BUDGETS._replace(frame=STRIPS)
 
     def _chart(self, learned: int) -> Callable[[], Sample]:
         """A chart is read as a table, and asked for something on it."""

@@ -14,7 +14,7 @@ from random import Random
 
 import torch
 from batches import collate
-from curriculum import CLIPS, FRAMES, PICTURES
+from curriculum import BUDGETS, CLIPS
 from data import HELD_OUT
 from data.video import look_sample
 from heads import IGNORED, LAYER, scaled, split
@@ -33,7 +33,7 @@ def right(trainer: Trainer, seeds: range, frames: int) -> dict[str, list[Tensor]
     found: dict[str, list[Tensor]] = {}
     for seed in seeds:
         random = Random(HELD_OUT + seed)
-        batch = collate([look_sample(random, *random.choice(CLIPS), frames, 0)], trainer.tokenizer, PICTURES, FRAMES)
+        batch = collate([look_sample(random, *random.choice(CLIPS), frames, 0)], trainer.tokenizer, BUDGETS)
         assert isinstance(batch.asked, Filmed)
         looked, heads = trainer.look(batch), trainer.heads[Filmed.HEADS]
         state = looked.states[LAYER][:, batch.layout.medium]

@@ -11,7 +11,7 @@ from random import Random
 
 import torch
 from batches import collate
-from curriculum import FRAMES, PAGE, PICTURES
+from curriculum import BUDGETS, PAGE
 from data import HELD_OUT
 from data.doc import print_sample
 from data.scenes import draw_size
@@ -30,7 +30,7 @@ def answers(trainer: Trainer, seeds: range) -> tuple[Tensor, Tensor]:
     read, printed = [], []
     for seed in seeds:
         random = Random(HELD_OUT + seed)
-        batch = collate([print_sample(random, *draw_size(random, PAGE))], trainer.tokenizer, PICTURES, FRAMES)
+        batch = collate([print_sample(random, *draw_size(random, PAGE))], trainer.tokenizer, BUDGETS)
         assert isinstance(batch.asked, Asked)
         assert batch.asked.printed
         assert batch.pixels is not None

@@ -15,7 +15,7 @@ from random import Random
 import pointing
 import torch
 from batches import collate
-from curriculum import FRAMES, PICTURES
+from curriculum import BUDGETS
 from data import HELD_OUT, Sample
 from data.doc import TRANSCRIBE, doc_sample
 from diagnose_clips import arguments
@@ -34,7 +34,7 @@ COLUMNS = ("known", "line", "column", "before", "looked", "said")
 @torch.no_grad()
 def letters(trainer: Trainer, sample: Sample) -> Iterator[Figure]:
     """Each character that is to be said of a page, and how that goes; one that lies nowhere is an end."""
-    batch = collate([sample], trainer.tokenizer, PICTURES, FRAMES)
+    batch = collate([sample], trainer.tokenizer, BUDGETS)
     spelled, layout = batch.spelled, batch.layout
     assert isinstance(batch.asked, Asked)
     assert spelled

@@ -16,7 +16,7 @@ from random import Random
 import pointing
 import torch
 from batches import collate
-from curriculum import CLIPS, FRAMES, PICTURES, timed_sample
+from curriculum import BUDGETS, CLIPS, timed_sample
 from data import HELD_OUT, Sample
 from data.scenes import SHAPES
 from diagnose_clips import arguments
@@ -30,7 +30,7 @@ Figure = tuple[str, float, float, float, float, float]  # what is asked for; loo
 @torch.no_grad()
 def times(trainer: Trainer, sample: Sample) -> Iterator[Figure]:
     """Each time that is to be said about a clip, and whether there is one, and how that goes."""
-    batch = collate([sample], trainer.tokenizer, PICTURES, FRAMES)
+    batch = collate([sample], trainer.tokenizer, BUDGETS)
     asked, pointed, layout = batch.asked, batch.pointed, batch.layout
     assert isinstance(asked, Filmed)
     assert pointed

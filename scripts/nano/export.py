@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from curriculum import FRAMES, LENGTHS, PICTURES
+from curriculum import FRAMES, LENGTHS, PICTURES, PRINT
 from safetensors.torch import load_file, save_file
 from shape import CONFIG
 from transformers import Ernie4_5_VLMoeForConditionalGeneration
@@ -22,6 +22,8 @@ PREPROCESSOR: dict[str, Any] = {
     "image_processor_type": "Ernie4_5_VLImageProcessor",
     "min_pixels": PICTURES.least,
     "max_pixels": PICTURES.most,
+    "print_min_pixels": PRINT.least,
+    "print_max_pixels": PRINT.most,
     "video_min_pixels": FRAMES.least,
     "video_max_pixels": FRAMES.most,
     "max_frames": max(LENGTHS),

@@ -34,7 +34,7 @@ from ernie_cli.runtime.tokenizer import Tokenizer
 
 # Jobs whose pictures and clips are to look as before, in turns: what is not shown for a hundred steps has changed then.
 KEPT = (("places=0.6", "ask=0.3", "easy-vqa=0.1"), ("moments",))
-PAGES = 6  # of a step
+PAGES = 4  # of a step
 OTHERS = 2  # pictures of a step that are held to what they were; or one clip
 HELD = 30.0  # how much it counts how far they are off; print counts 9 at first, that of letters and of marks
 EVERY = 2  # steps
@@ -87,7 +87,7 @@ def batches(curriculum: Curriculum, tokenizer: Tokenizer, most: int) -> Iterator
         _, samples, budgets = curriculum.draw(dict.fromkeys(MIX, sys.maxsize))
         rows = 1 if samples[0].clip else most
         for at in range(0, len(samples), rows):
-            yield collate([sample.silent() for sample in samples[at : at + rows]], tokenizer, *budgets)
+            yield collate([sample.silent() for sample in samples[at : at + rows]], tokenizer, budgets)
 
 
 def main() -> None:

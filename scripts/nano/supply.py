@@ -58,7 +58,7 @@ class _Batches(IterableDataset[Drawn]):
         while True:
             learned = Counter(dict(zip(MIX, self.counts.tolist(), strict=True)))
             job, samples, budgets = curriculum.draw(learned)
-            yield job, collate(samples, self._tokenizer, *budgets)
+            yield job, collate(samples, self._tokenizer, budgets)
 
 
 def _as_it_is(drawn: Drawn) -> Drawn:

@@ -190,3 +190,11 @@ def test_a_password(ernie: Ernie, fake: FakeEngine, tmp_path: Path) -> None:
     assert (refused.exit_code, fake.asked) == (3, [])
     assert "--password" in refused.stderr
     assert ernie("ask", path, "What?", "--password", "sesame").stdout == "red\n"
+
+
+def test_pages_of_a_document_are_print(ernie: Ernie, fake: FakeEngine, tmp_path: Path, picture: Path) -> None:
+    path = tmp_path / "page.pdf"
+    path.write_bytes(paper.printed("Open"))
+    ernie("ask", path, picture, "What?")
+    parts = fake.asked[0][0][0].parts
+    assert [part.printed for part in parts if isinstance(part, Picture)] == [True, False]

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from typer.testing import Result
 
-from ernie_cli.messages import Answer, Finish, Text
+from ernie_cli.messages import Answer, Finish, Picture, Text
 from ernie_cli.tasks.results import ChartResult
 
 from .conftest import FINISH, FakeEngine
@@ -31,7 +31,9 @@ def test_csv_on_a_pipe(ernie: Ernie, fake: FakeEngine, picture: Path) -> None:
     answers(fake, [SALES])
     result = ernie("chart", picture)
     assert (result.exit_code, result.stdout) == (0, "quarter,units (kEUR)\nQ1,12\nQ2,30\n")
-    schema = fake.asked[0][1].schema
+    messages, options = fake.asked[0]
+    assert [part.printed for part in messages[0].parts if isinstance(part, Picture)] == [True]
+    schema = options.schema
     assert schema is not None
     assert schema["type"] == "array"
 

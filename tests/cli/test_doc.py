@@ -77,7 +77,9 @@ def test_the_text_layer(ernie: Ernie, fake: FakeEngine, report: Path, layer: str
     found = json.loads(ernie("doc", f"{report}#2", "--text-layer", layer, "--json").stdout)
     assert found["pages"][0]["text_layer"] is used
     assert any("Two" in text for text in texts(fake)) is used
-    assert sum(isinstance(part, Picture) for part in fake.asked[0][0][-1].parts) == pictures
+    shown = [part for part in fake.asked[0][0][-1].parts if isinstance(part, Picture)]
+    assert len(shown) == pictures
+    assert all(part.printed for part in shown)
 
 
 def test_text_alone_where_there_is_none_fails(ernie: Ernie, fake: FakeEngine, picture: Path) -> None:

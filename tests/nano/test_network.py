@@ -30,7 +30,7 @@ def test_packed_questions_get_the_logits_of_each_asked_alone(engine: LocalEngine
     media = [Picture(row[0]) if kind == "picture" else Video(row, [0, 0.5, 1, 1.5]) for row in frames]
     model, tokenizer = load(engine.checkpoint, "cpu"), engine.checkpoint.tokenizer
     native = model.native
-    batch = collate([Sample(medium, questions) for medium in media], tokenizer, *engine.checkpoint.budgets)
+    batch = collate([Sample(medium, questions) for medium in media], tokenizer, engine.checkpoint.budgets)
 
     with torch.inference_mode():
         seen = see(native, batch.pixels, batch.grid)
@@ -64,7 +64,7 @@ def test_gradients_are_the_slopes_of_what_is_learned(engine: LocalEngine) -> Non
     questions = [Question("What color is it?", "It is one shape.", "red"), Question("How many?", "Two.", "2")]
     samples = [Sample(Picture(draw_scene(random, 84, 112, 2).image), questions) for _ in range(2)]
     native = load(engine.checkpoint, "cpu").native.float()
-    batch = collate(samples, engine.checkpoint.tokenizer, *engine.checkpoint.budgets)
+    batch = collate(samples, engine.checkpoint.tokenizer, engine.checkpoint.budgets)
     learned, _ = padded_indices(batch.targets != -100)
     assert len(learned) > (batch.targets != -100).sum()  # some are padding, which is to change nothing
 

@@ -9,7 +9,7 @@ from random import Random
 import pytest
 import torch
 from batches import collate
-from curriculum import FILMS, FRAMES, PICTURES, Curriculum
+from curriculum import BUDGETS, FILMS, Curriculum
 from data.video import questions_about
 from reels import AGAIN, Reels
 from trainer import ALONE, Trainer
@@ -33,7 +33,7 @@ def test_a_clip_that_was_seen_is_learned_from_as_one_that_is_drawn(trainer: Trai
     assert drawn.clip
     questions = questions_about(Random(1), drawn.clip, 3)
     one, other = (
-        collate([replace(sample, questions=questions)], trainer.tokenizer, PICTURES, FRAMES) for sample in (seen, drawn)
+        collate([replace(sample, questions=questions)], trainer.tokenizer, BUDGETS) for sample in (seen, drawn)
     )
     assert one.pixels is None
     assert one.grid == other.grid
@@ -65,7 +65,7 @@ def test_the_eyes_learn_nothing_of_clips_seen_before(trainer: Trainer, job: str)
     trainer.step = ALONE + 1
     curriculum = Curriculum(0, [job], reels=Reels(trainer.see, Random(0)))
     _, samples, budgets = curriculum.draw({})
-    losses, _ = trainer.losses(collate(samples[:3], trainer.tokenizer, *budgets))
+    losses, _ = trainer.losses(collate(samples[:3], trainer.tokenizer, budgets))
     sum(losses).backward()
     eyes, decoder = trainer._parts()
     assert all(weight.grad is None for weight in eyes)

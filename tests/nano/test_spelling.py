@@ -9,7 +9,7 @@ from random import Random
 import pytest
 import torch
 from batches import answer, branch, collate
-from curriculum import FRAMES, PICTURES, Curriculum
+from curriculum import BUDGETS, Curriculum
 from data import Question, Sample
 from data.doc import doc_sample
 from data.reading import misread
@@ -128,7 +128,7 @@ def test_what_was_misread_is_gone_on_from_and_not_learned(tokenizer) -> None:
             for said, right, address in zip(question.misread, question.answer, question.read, strict=False):
                 assert said == right or (address and said.isalnum() and said.isdigit() == right.isdigit())
         right, heard = (
-            collate([replace(page, questions=asked)], tokenizer, PICTURES, FRAMES) for asked in (page.questions, wrong)
+            collate([replace(page, questions=asked)], tokenizer, BUDGETS) for asked in (page.questions, wrong)
         )
         assert torch.equal(heard.targets, right.targets)
         assert heard.spelled

@@ -19,7 +19,7 @@ def trainer(tmp_path: Path) -> Trainer:
 
 def _learn(trainer: Trainer, job: str, rows: int = 4) -> None:
     _, samples, budgets = Curriculum(0, [job]).draw({})
-    trainer.learn(job, collate(samples[:rows], trainer.tokenizer, *budgets), 1.0)
+    trainer.learn(job, collate(samples[:rows], trainer.tokenizer, budgets), 1.0)
 
 
 def test_at_first_only_the_heads_learn(trainer: Trainer) -> None:
@@ -69,7 +69,7 @@ def test_a_gradient_is_shortened_by_itself_and_takes_nothing_from_others() -> No
 def test_clips_are_learned_from(trainer: Trainer, job: str) -> None:
     trainer.step = ALONE + 1
     _, samples, budgets = Curriculum(0, [job]).draw({})
-    batch = collate(samples[:3], trainer.tokenizer, *budgets)
+    batch = collate(samples[:3], trainer.tokenizer, budgets)
     losses, _ = trainer.losses(batch)
     said, shown, pointed = (loss.item() for loss in losses)
     assert (said > 0) == (job != "moments")
@@ -90,7 +90,7 @@ def test_all_that_is_computed_is_on_the_device_of_the_batch(
     trainer.step = ALONE + 1
     monkeypatch.setattr("curriculum.POOL", 1)  # charts take long to draw
     _, samples, budgets = Curriculum(0, [job]).draw({})
-    batch = moved(collate(samples[:2], trainer.tokenizer, *budgets), trainer.device)
+    batch = moved(collate(samples[:2], trainer.tokenizer, budgets), trainer.device)
     with torch.device("meta"):
         losses = trainer.learn(job, batch, 1.0)
     assert sum(losses[:3]) > 0

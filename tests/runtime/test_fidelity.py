@@ -95,7 +95,7 @@ class Theirs:
         self.tokenizer = AutoTokenizer.from_pretrained(twin.folder)
         media = [part for message in messages for part in message.parts if isinstance(part, Picture | Video)]
         stills = Ernie4_5_VLMoeImageProcessorPil.from_pretrained(twin.folder)
-        least, most = twin.budgets[1].least, twin.budgets[1].most
+        least, most = twin.budgets.frame.least, twin.budgets.frame.most
         frames = Ernie4_5_VLMoeImageProcessorPil(size={"shortest_edge": least, "longest_edge": most})
         self.pixels: dict[str, list[Tensor]] = {"image": [], "video": []}
         self.grids: dict[str, list[Tensor]] = {"image": [], "video": []}

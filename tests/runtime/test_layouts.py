@@ -27,7 +27,7 @@ from ernie_cli.runtime.config import TEXT_KEYS as REQUIRED
 from ernie_cli.runtime.config import expected_tensors, native_config, pixel_budgets
 from ernie_cli.runtime.model import Model
 from ernie_cli.runtime.tokenizer import Literal, Markup
-from ernie_cli.runtime.vision import FRAME_BUDGET, PICTURE_BUDGET, PixelBudget
+from ernie_cli.runtime.vision import PixelBudget
 from scripts.make_fixture import make_fixture, plan, shape, size_of
 
 # The 28B as its flat config.json has it, and the ids of its tokenizer.
@@ -202,23 +202,27 @@ FILES: dict[str, dict[str, Any]] = {
     "video_preprocessor_config.json": {"size": {"shortest_edge": 70, "longest_edge": 80}},
 }
 HUB_FILE = {"min_pixels": 1, "max_pixels": 2, "video_min_pixels": 3, "video_max_pixels": 4}
+PRINT = {"print_min_pixels": 5, "print_max_pixels": 6}
 
 
 @pytest.mark.parametrize(
     ("files", "expected"),
     [
-        ({}, (PICTURE_BUDGET, FRAME_BUDGET)),
-        (FILES, (PixelBudget(10, 20), PixelBudget(30, 40))),
-        ({k: v for k, v in FILES.items() if "preprocessor" in k}, (PixelBudget(50, 60), PixelBudget(70, 80))),
-        ({"preprocessor_config.json": HUB_FILE}, (PixelBudget(1, 2), PixelBudget(3, 4))),
+        ({}, ((3_136, 4_842_768), (234_416, 937_664), (3_136, 4_842_768))),
+        (FILES, ((10, 20), (30, 40), (10, 20))),
+        ({k: v for k, v in FILES.items() if "preprocessor" in k}, ((50, 60), (70, 80), (50, 60))),
+        ({"preprocessor_config.json": HUB_FILE}, ((1, 2), (3, 4), (1, 2))),
         # The size of a picture is no frame's.
-        ({k: v for k, v in FILES.items() if k.startswith("pre")}, (PixelBudget(50, 60), FRAME_BUDGET)),
+        ({k: v for k, v in FILES.items() if k.startswith("pre")}, ((50, 60), (234_416, 937_664), (50, 60))),
+        # Print may have a size of its own, and has a picture's where it has none.
+        ({"preprocessor_config.json": HUB_FILE | PRINT}, ((1, 2), (3, 4), (5, 6))),
+        ({"preprocessor_config.json": HUB_FILE | {"print_max_pixels": 7}}, ((1, 2), (3, 4), (1, 7))),
     ],
 )
 def test_limits_of_pixels_are_read_wherever_a_layout_keeps_them(
-    files: dict[str, dict[str, Any]], expected: tuple[PixelBudget, PixelBudget]
+    files: dict[str, dict[str, Any]], expected: tuple[tuple[int, int], ...]
 ) -> None:
-    assert pixel_budgets(lambda name: files.get(name, {})) == expected
+    assert pixel_budgets(lambda name: files.get(name, {})) == tuple(PixelBudget(*budget) for budget in expected)
 
 
 @pytest.mark.parametrize("limits", [{"min_pixels": "many"}, {"min_pixels": 9, "max_pixels": 3}, {"max_pixels": -1}])

@@ -19,7 +19,7 @@ from ernie_cli.runtime import inputs as inputs_module
 from ernie_cli.runtime.checkpoint import Checkpoint
 from ernie_cli.runtime.inputs import ModelInputs, prepare
 from ernie_cli.runtime.prompt import IMAGE_PATCH
-from ernie_cli.runtime.vision import patchify_video
+from ernie_cli.runtime.vision import PixelBudgets, patchify
 
 FRAMES = [8, 9, 16, 45, 96, 179, 180]
 SIZES = [(1280, 720), (720, 1280), (640, 480), (1920, 800)]
@@ -27,7 +27,7 @@ SIZES = [(1280, 720), (720, 1280), (640, 480), (1920, 800)]
 
 @pytest.fixture(autouse=True)
 def the_budget_of_the_28b(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inputs_module, "patchify_video", lambda frames, budget: patchify_video(frames))
+    monkeypatch.setattr(inputs_module, "patchify", lambda medium, budgets: patchify(medium, PixelBudgets()))
 
 
 def clip(size: tuple[int, int], frames: int) -> Video:

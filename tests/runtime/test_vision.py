@@ -8,7 +8,17 @@ import torch
 from PIL import Image
 from transformers.models.ernie4_5_vl_moe.image_processing_pil_ernie4_5_vl_moe import Ernie4_5_VLMoeImageProcessorPil
 
-from ernie_cli.runtime.vision import PICTURE_BUDGET, PixelBudget, fit, normalise, patchify_picture, patchify_video
+from ernie_cli.messages import Picture, Video
+from ernie_cli.runtime.vision import (
+    PICTURE_BUDGET,
+    PixelBudget,
+    PixelBudgets,
+    fit,
+    normalise,
+    patchify,
+    patchify_picture,
+    patchify_video,
+)
 
 SIZES = [
     *((28, 28), (56, 56), (57, 55), (64, 64), (100, 37), (37, 100), (168, 140), (224, 224), (300, 200), (333, 77)),
@@ -54,6 +64,16 @@ def test_the_budget_bounds_the_pixels() -> None:
 )
 def test_a_cap_lowers_a_budget_and_never_raises_it(most: int | None, expected: tuple[int, int]) -> None:
     assert PixelBudget(100, 200).capped(most) == PixelBudget(*expected)
+
+
+def test_what_is_printed_is_shown_at_a_size_of_its_own() -> None:
+    sizes = ((56 * 56, 56 * 56), (28 * 28, 28 * 28), (84 * 84, 112 * 112))
+    budgets = PixelBudgets(*(PixelBudget(*size) for size in sizes))
+    image = Image.new("RGB", (60, 60))
+    media = (Picture(image), Video([image], [0.0]), Picture(image, printed=True))
+    assert [patchify(medium, budgets).grid for medium in media] == [(1, 4, 4), (2, 2, 2), (1, 6, 6)]
+    capped = budgets.capped(1_000)
+    assert [patchify(medium, capped).grid for medium in media] == [(1, 2, 2), (2, 2, 2), (1, 2, 2)]
 
 
 def test_an_odd_clip_repeats_its_last_frame() -> None:

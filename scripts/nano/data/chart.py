@@ -31,7 +31,7 @@ def chart_sample(random: Random, width: int, height: int, questions: int) -> Sam
 
 def sample_of(random: Random, chart: Chart, questions: int) -> Sample:
     """A chart that is drawn already, and up to so many questions."""
-    return Sample(Picture(chart.image), ask_chart(random, chart, questions), letters=chart.letters)
+    return Sample(Picture(chart.image, printed=True), ask_chart(random, chart, questions), letters=chart.letters)
 
 
 Found = tuple[Question, list[int | None]]  # and the line of `data.chart_print` that each value of its answer stands on

@@ -37,7 +37,7 @@ def doc_sample(random: Random, width: int, height: int, most: int, questions: in
         question, lines = _ask(random, page)
         if len(asked) < questions and question.text not in [other.text for other in asked]:
             asked.append(replace(question, read=found_by(question.answer, letters, lines)))
-    return Sample(Picture(image), asked, letters=letters)
+    return Sample(Picture(image, printed=True), asked, letters=letters)
 
 
 def print_sample(random: Random, width: int, height: int, full: float = 0.8) -> Sample:
@@ -45,7 +45,7 @@ def print_sample(random: Random, width: int, height: int, full: float = 0.8) -> 
     image, letters = (
         full_page(random, width, height) if random.random() < full else draw_page(random, width, height, 9)[1:]
     )
-    return Sample(Picture(image), [], letters=letters)
+    return Sample(Picture(image, printed=True), [], letters=letters)
 
 
 def spoken(label: str) -> str:
