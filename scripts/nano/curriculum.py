@@ -245,7 +245,7 @@ class Curriculum:
         if not kept or self.own.random() < 1 / AGAIN:
             kept.append(draw_chart(self.own, *size))
             del kept[:-CHARTS_KEPT]
-        return self.own.choice(kept)
+        return self.own.choice(kept).as_read()
 
     def _doc(self, learned: int) -> Callable[[], Sample]:
         """Few lines first; a page is transcribed, and asked for something on it."""

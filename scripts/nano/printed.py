@@ -64,18 +64,20 @@ class Place:
 
 @dataclass(frozen=True)
 class Printed:
-    """What every token of a batch of pages shows.
+    """What every token of a batch of pages shows, or of charts.
 
     `letters` (pages, tokens, patches of a token * slots): 1 and more for a character, 0 for none; a blank or a gap lies
     just before the letter that follows it. `marks` (pages, patches, parts): the same of parts of patches, without
     blanks. `first` (pages, tokens, patches of a token) is the place of the first character that lies there, `IGNORED`
-    where nothing is printed. `at` is where a page's characters lie, by line and column: token, patch and slot. `gaps`
-    are the columns of its blanks, by line.
+    where nothing is printed. `values` (pages, tokens, slots) are the characters that could be written where a bar or a
+    line ends, as in `letters`, `IGNORED` elsewhere. `at` is where a page's characters lie, by line and column: token,
+    patch and slot. `gaps` are the columns of its blanks, by line.
     """
 
     letters: Tensor
     marks: Tensor
     first: Place
+    values: Tensor
     at: list[dict[tuple[int, int], tuple[int, int, int]]]
     gaps: list[dict[int, list[int]]]
 
@@ -98,6 +100,7 @@ def show(pages: Sequence[Sequence[Letter]], height: int, width: int) -> Printed:
     slots = torch.zeros(len(pages), height * width, PATCHES, SLOTS, dtype=torch.long)
     lines = torch.full((len(pages), height * width, PATCHES), IGNORED)
     firsts = lines.clone()
+    values = torch.full((len(pages), height * width, SLOTS), IGNORED)
     at: list[dict[tuple[int, int], tuple[int, int, int]]] = [{} for _ in pages]
     gaps: list[dict[int, list[int]]] = [{} for _ in pages]
     for page, letters in enumerate(pages):
@@ -110,14 +113,17 @@ def show(pages: Sequence[Sequence[Letter]], height: int, width: int) -> Printed:
             place = page, token, patch
             if lines[place] != letter.line:
                 lines[place], firsts[place] = letter.line, letter.column - blank
+                if not letter.drawn:
+                    values[page, token] = 0
             for number, character in ((letter.column - 1, " "), (letter.column, letter.character))[not blank :]:
                 slot = number - int(firsts[place])
                 if slot < SLOTS:
-                    slots[(*place, slot)] = CHARACTERS.find(character) + 1
+                    where = slots[place] if letter.drawn else values[page, token]
+                    where[slot] = CHARACTERS.find(character) + 1
                     at[page][letter.line, number] = token, patch, slot
     marks = torch.stack([_marks(letters, height, width) for letters in pages])
     first = torch.full((*lines.shape, NUMBERS), IGNORED)
-    printed = Printed(slots.flatten(2), marks, Place.of(first), at, [_sorted(its) for its in gaps])
+    printed = Printed(slots.flatten(2), marks, Place.of(first), values, at, [_sorted(its) for its in gaps])
     for page, token, patch in (lines != IGNORED).nonzero().tolist():
         place = page, token, patch
         first[place] = torch.tensor(printed.where(page, int(lines[place]), int(firsts[place])))
@@ -135,6 +141,8 @@ def _marks(letters: Sequence[Letter], height: int, width: int) -> Tensor:
     """
     marks = torch.zeros(height * SIDES, width * SIDES, PARTS, dtype=torch.long)
     for letter in letters:
+        if not letter.drawn:
+            continue
         patch, part = divmod(cell(letter.x, width * SIDES * PARTS), PARTS)
         marks[cell(letter.y, height * SIDES), patch, part] = CHARACTERS.find(letter.character) + 1
     return marks.view(height, SIDES, width, SIDES, PARTS).transpose(1, 2).reshape(-1, PARTS)
@@ -156,6 +164,10 @@ class PrintHeads(nn.Module):
         self.letters = nn.Linear(hidden, PATCHES * SLOTS * KINDS)
         self.places = nn.Linear(hidden, PATCHES * sum(PLACE.values()))
         self.words = nn.Linear(hidden, sum(PLACE.values()))
+        self.values = nn.Linear(hidden, SLOTS * KINDS)
+        # A new head that says nothing yet wants nothing of the model either.
+        for part in (self.values.weight, self.values.bias):
+            nn.init.zeros_(part)
 
     def losses(self, seen: Tensor | None, state: Tensor, printed: Printed, patches: Tensor | None = None) -> Tensor:
         """What the heads get wrong about a batch, each on average.
@@ -164,7 +176,7 @@ class PrintHeads(nn.Module):
         """
         places = self.of_tokens(state)
         off = torch.stack([mistakes(places[what].flatten(-2), printed.first[what].flatten(2)) for what in PLACE]).sum()
-        off = PLACED * off
+        off = PLACED * (off + mistakes(self.values(scaled(state)), printed.values))
         if seen is not None:
             off = off + EYES * self.wrong_letters(seen, printed)
         if patches is not None:

@@ -104,7 +104,7 @@ class Trainer:
         self.half = self.device.type == "cuda" or "AVX512" in torch.backends.cpu.get_cpu_capability()
         self.precision = torch.bfloat16 if self.half else torch.float32
         self.tokenizer = Tokenizer(TOKENIZER, CONTROL)
-        saved = torch.load(folder / "state.pt", self.device) if (folder / "state.pt").exists() else None
+        saved = torch.load(folder / "state.pt", "cpu") if (folder / "state.pt").exists() else None
         self.model = new_model(self.tokenizer.control)
         hidden, width = self.model.config.text_config.hidden_size, self.model.config.vision_config.hidden_size
         self.heads = nn.ModuleDict({Asked.HEADS: Heads(hidden, width), Filmed.HEADS: ClipHeads(hidden)})
@@ -115,7 +115,8 @@ class Trainer:
             self.learned.update(LEARNED)
         self.model.to(self.device)
         self.heads.to(self.device)
-        matrices, rest = [], []
+        matrices: dict[str, Tensor] = {}
+        rest: dict[str, Tensor] = {}
         # Each expert by itself is a matrix, in the memory of the tensor that holds them all.
         self.experts = {
             name: (weight, [nn.Parameter(expert) for expert in weight.data])
@@ -126,15 +127,16 @@ class Trainer:
             if not weight.requires_grad:
                 continue
             if name in self.experts:
-                matrices += self.experts[name][1]
+                matrices |= {f"{name}.{number}": expert for number, expert in enumerate(self.experts[name][1])}
                 continue
             inner = weight.ndim == 2 and not any(part in name for part in ("embed_tokens", "lm_head", "heads"))
-            (matrices if inner and min(weight.shape) <= LARGEST else rest).append(weight)
+            (matrices if inner and min(weight.shape) <= LARGEST else rest)[name] = weight
         looks = {weight: looking for name, weight in self.model.named_parameters() if name.startswith(WORDS_LOOK)}
         self.optimizers: list[torch.optim.Optimizer] = [
-            Muon(matrices, looks, self.precision, lr=peak, weight_decay=0.02),
-            torch.optim.AdamW(rest, lr=peak, betas=(0.9, 0.98), weight_decay=0.01),
+            Muon(matrices.values(), looks, self.precision, lr=peak, weight_decay=0.02),
+            torch.optim.AdamW(rest.values(), lr=peak, betas=(0.9, 0.98), weight_decay=0.01),
         ]
+        self._learning = (matrices, rest)  # of each optimizer, by name
         if saved:
             self._load(saved)
 
@@ -144,10 +146,18 @@ class Trainer:
         return self.step < ALONE
 
     def _load(self, state: dict[str, Any]) -> None:
+        """Goes on from a state. Heads that it lacks, or has in another shape, begin anew."""
         self.model.load_state_dict(state["model"])
-        self.heads.load_state_dict(state["heads"])
-        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
-            optimizer.load_state_dict(saved)
+        heads = self.heads.state_dict()
+        known = {name: head for name, head in state["heads"].items() if _fits(head, heads.get(name))}
+        self.heads.load_state_dict(heads | known)
+        for optimizer, weights in zip(self.optimizers, self._learning, strict=True):
+            for name, weight in weights.items():
+                moments = dict(state["moments"].get(name, {}))
+                step = moments.pop("step", None)  # a number, which AdamW keeps on the CPU
+                if moments and all(_fits(moment, weight) for moment in moments.values()):
+                    moments = {key: moment.to(self.device) for key, moment in moments.items()}
+                    optimizer.state[weight] = moments if step is None else moments | {"step": step}
         self.step, self.learned = state["step"], Counter(state["learned"])
 
     def save(self) -> None:
@@ -158,7 +168,11 @@ class Trainer:
         state = {
             "model": self.model.state_dict(),
             "heads": self.heads.state_dict(),
-            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "moments": {
+                name: optimizer.state[weight]
+                for optimizer, weights in zip(self.optimizers, self._learning, strict=True)
+                for name, weight in weights.items()
+            },
             "step": self.step,
             "learned": dict(self.learned),
         }
@@ -344,6 +358,10 @@ class Trainer:
         from export import write_checkpoint
 
         write_checkpoint(self.model, out)
+
+
+def _fits(saved: Tensor, own: Tensor | None) -> bool:
+    return own is not None and saved.shape == own.shape
 
 
 def _clip(weights: list[nn.Parameter]) -> float:

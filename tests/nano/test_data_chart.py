@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from data.chart import TABLE, ask_chart, chart_sample
 from data.chart_print import CATEGORIES, NAMES, OTHERS, TITLE, VALUES
-from data.plots import draw_chart
+from data.plots import draw_chart, read_off
 
 
 @pytest.fixture(scope="module")
@@ -57,14 +57,14 @@ def test_answers_say_what_is_drawn(drawn):
 def test_letters_of_charts_stand_where_there_is_ink(drawn):
     for chart in drawn:
         grey = np.asarray(chart.image.convert("L"), dtype=float)
-        for letter in chart.letters:
+        for letter in (letter for letter in chart.letters if letter.drawn):
             x, y = int(letter.x * 252), int(letter.y * 196)
             around = grey[max(0, y - 5) : y + 6, max(0, x - 5) : x + 6]
             assert np.ptp(around) > 40, (chart.rows, letter)
 
 
 def test_lines_of_a_chart_are_what_they_say(drawn):
-    labelled = 0
+    labelled = unwritten = 0
     for chart in drawn:
         lines = {}
         for letter in chart.letters:
@@ -76,9 +76,37 @@ def test_lines_of_a_chart_are_what_they_say(drawn):
             if chart.labelled:
                 labelled += 1
                 assert float(lines[VALUES + number].rstrip("%")) == value
+            elif VALUES in lines:
+                unwritten += 1
+                assert lines[VALUES + number] == str(read_off(value)) == str(chart.as_read().rows[number][1])
         names = [lines.get(line, word) for line, word in zip(NAMES, ("label", "value"), strict=True)]
         assert tuple(names) == chart.columns
     assert labelled > 10
+    assert unwritten > 10
+
+
+def test_values_that_are_not_written_stand_at_the_height_that_they_have(drawn):
+    checked = 0
+    for chart in drawn:
+        ends = {letter.line - VALUES: letter for letter in chart.letters if not letter.drawn}
+        if len(ends) < 3:
+            continue
+        values, heights = [value for _, value in chart.rows], [1 - ends[row].y for row in range(len(chart.rows))]
+        slope, foot = np.polyfit(values, heights, 1)
+        np.testing.assert_allclose(heights, np.polyval([slope, foot], values), atol=1e-6)
+        assert 0.3 < slope * chart.span < 1  # the axis is most of the picture
+        assert [ends[row].x for row in range(len(values))] == sorted(end.x for end in ends.values())
+        checked += 1
+    assert checked > 5
+
+
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [(3.7, 3.7), (0.3, 0.3), (48.3, 48), (12.0, 12), (10.4, 10.5), (374, 370), (149, 150), (4830, 4800)],
+)
+def test_what_can_be_read_off_an_axis(value: float, read: float) -> None:
+    assert read_off(value) == read
+    assert isinstance(read_off(value), type(read))
 
 
 def test_a_table_is_read_from_its_letters(drawn):

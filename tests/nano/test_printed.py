@@ -34,6 +34,20 @@ def test_letters_are_asked_in_their_order_with_the_blanks_before_them() -> None:
     ]
 
 
+def test_what_is_not_drawn_is_asked_of_the_decoder_alone() -> None:
+    letters = [Letter("7", 0.8, 0.2, 15), *(Letter(c, 0.3, 0.3, 9, at, drawn=False) for at, c in enumerate("42"))]
+    printed = show([letters], 2, 2)
+    drawn = show([letters[:1]], 2, 2)
+    assert torch.equal(printed.letters, drawn.letters)
+    assert torch.equal(printed.marks, drawn.marks)
+    assert [CHARACTERS[one - 1] for one in printed.values[0, 0, :2]] == ["4", "2"]
+    assert printed.values[0, 0, 2] == 0
+    assert (printed.values[0, 1:] == IGNORED).all()
+    assert (drawn.values == IGNORED).all()
+    assert printed.at == [{(15, 0): (1, 1, 0), (9, 0): (0, 3, 0), (9, 1): (0, 3, 1)}]
+    assert printed.first.line[0, 0].tolist() == [IGNORED, IGNORED, IGNORED, 9]
+
+
 def test_marks_lie_on_the_part_of_the_patch_that_they_stand_on() -> None:
     # The second of two tokens: its lower left patch, a little to the left; then the last part of its last patch.
     printed = show([[Letter("a", 0.55, 0.9), Letter("b", 0.99, 0.6)]], 1, 2)

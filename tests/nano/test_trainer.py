@@ -30,6 +30,36 @@ def test_at_first_only_the_heads_learn(trainer: Trainer) -> None:
     assert not torch.equal(trainer.heads["picture"].late.weight, head)
 
 
+def test_a_training_goes_on_where_it_was_also_with_other_heads(trainer: Trainer) -> None:
+    trainer.step = ALONE + 1
+    _learn(trainer, "ground")
+    trainer.save()
+    again = Trainer(trainer.folder, 1e-3)
+    assert (again.step, again.learned) == (trainer.step, trainer.learned)
+    for one, other in zip(_kept(trainer), _kept(again), strict=True):
+        assert one.keys() == other.keys()
+        assert all(torch.equal(value, other[key]) for key, value in one.items())
+    state = torch.load(trainer.folder / "state.pt")
+    moments = state["moments"]["heads.picture.late.weight"]
+    for of_weights, name in ((state["heads"], "picture.late.weight"), (moments, "exp_avg"), (moments, "exp_avg_sq")):
+        of_weights[name] = of_weights[name][:7]
+    torch.save(state, trainer.folder / "state.pt")
+    anew = Trainer(trainer.folder, 1e-3)
+    assert torch.equal(anew.heads["picture"].early.weight, trainer.heads["picture"].early.weight)
+    assert not torch.equal(anew.heads["picture"].late.weight, trainer.heads["picture"].late.weight)
+    assert sum(map(bool, _kept(anew))) == sum(map(bool, _kept(trainer))) - 1
+
+
+def _kept(trainer: Trainer) -> list[dict[str, torch.Tensor]]:
+    """What the optimizers know of each weight."""
+    return [
+        optimizer.state[weight]
+        for optimizer in trainer.optimizers
+        for group in optimizer.param_groups
+        for weight in group["params"]
+    ]
+
+
 def test_then_every_expert_moves_as_a_matrix(trainer: Trainer) -> None:
     trainer.step = ALONE + 1
     name, (weight, experts) = next(iter(trainer.experts.items()))

@@ -45,7 +45,8 @@ class Question:
 class Letter:
     """A printed character, its middle in fractions of the picture, and where it stands in the text.
 
-    Lines count from the top of the page. In a line, columns count its characters, a blank or a gap as one.
+    Lines count from the top of the page. In a line, columns count its characters, a blank or a gap as one. One that is
+    not `drawn` could stand there: it is to be told from what is seen around.
     """
 
     character: str
@@ -53,6 +54,7 @@ class Letter:
     y: float
     line: int = 0
     column: int = 0
+    drawn: bool = True
 
 
 @dataclass(frozen=True)

@@ -54,14 +54,9 @@ def _table(_: Random, chart: Chart, says: str) -> Found:
     table = {"type": chart.kind, "title": chart.title, "columns": chart.columns, "rows": chart.rows}
     lines = [None, *([TITLE] if chart.title else []), *NAMES]
     for row in range(len(chart.rows)):
-        lines += [CATEGORIES + row, _written_on(chart, row)]
+        lines += [CATEGORIES + row, VALUES + row]
     thought = f"{says} Their values are {'written' if chart.labelled else 'read off the axis'}."
     return Question(TABLE, thought, json.dumps([table])), lines
-
-
-def _written_on(chart: Chart, row: int) -> int | None:
-    """The line on which a row's value is."""
-    return VALUES + row if chart.labelled else None
 
 
 def _written(chart: Chart, value: float) -> str:
@@ -79,7 +74,7 @@ def _extreme(random: Random, chart: Chart, says: str) -> Found:
     reason = f"{says} The {word} {noun} is the {ORDER[row]}."
     if random.random() < 0.25:
         ask = random.choice([f"What is the {word} value?", f"How much is the {word} {noun}?"])
-        return Question(ask, reason, _written(chart, value)), [_written_on(chart, row)]
+        return Question(ask, reason, _written(chart, value)), [VALUES + row]
     which = "label" if chart.columns[0] == "label" else chart.columns[0].lower()
     asks = [f"Which {noun} is the {word}?", f"Which {which} has the {word} value?", f"What is the {word}?"]
     return Question(random.choice(asks), reason, label), [CATEGORIES + row]
@@ -90,7 +85,7 @@ def _value(random: Random, chart: Chart, says: str) -> Found:
     label, value = chart.rows[row]
     ask = random.choice([f"What is the value of {label}?", f"How much is {label}?", f"What is the value for {label}?"])
     thought = f"{says} {label} is the {ORDER[row]} {NOUNS[chart.kind]}."
-    return Question(ask, thought, _written(chart, value)), [_written_on(chart, row)]
+    return Question(ask, thought, _written(chart, value)), [VALUES + row]
 
 
 def _compare(random: Random, chart: Chart, says: str) -> Found:

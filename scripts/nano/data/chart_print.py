@@ -41,6 +41,20 @@ def letters_of(axes: Axes, labels: Sequence[str], rows: Sequence[str], *, horizo
     return [letter for text, line in lines if text.get_text() for letter in _letters(text, line)]
 
 
+def ends_of(axes: Axes, values: Sequence[tuple[float, str]]) -> list[Letter]:
+    """What could be written where upright bars end, or at the points of a line: values from the left, and their texts.
+
+    All letters of a text are at one place.
+    """
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    found = []
+    for row, (value, text) in enumerate(values):
+        x, y = axes.transData.transform((row, value)) / (figure.bbox.width, figure.bbox.height)
+        found += [Letter(one, x, 1 - y, VALUES + row, column, drawn=False) for column, one in enumerate(text)]
+    return found
+
+
 def _shown(axis: object) -> list[Text]:
     """The texts of an axis that are within what is shown."""
     low, high = sorted(axis.get_view_interval())  # type: ignore[attr-defined]

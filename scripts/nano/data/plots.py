@@ -10,8 +10,9 @@ matplotlib takes 50 to 150 ms a chart.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from math import floor, log10
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ import numpy as np
 from PIL import Image
 
 from data import Letter
-from data.chart_print import letters_of
+from data.chart_print import ends_of, letters_of
 from data.fonts import FAMILIES, font_file
 from data.texts import code, made_up
 from data.words import CITIES, DAYS, FIRST_NAMES, GOODS, MEASURES, MONTHS
@@ -49,6 +50,10 @@ class Chart:
     labelled: bool
     image: Image.Image
     letters: list[Letter]  # as `data.chart_print` numbers them
+
+    def as_read(self) -> Chart:
+        """The same with values that are not written as they can be read off the axis."""
+        return self if self.labelled else replace(self, rows=[(label, read_off(value)) for label, value in self.rows])
 
 
 @dataclass(frozen=True)
@@ -223,7 +228,18 @@ def draw_chart(random: Random, width: int, height: int) -> Chart:
             span = 100.0 if plan.kind == "pie" else float(abs(high - low))
             columns = (plan.axes[0] or "label", plan.axes[1] or "value")
             letters = letters_of(axes, plan.labels, [label for label, _ in rows], horizontal=plan.horizontal)
+            # Those of horizontal bars would be told from an axis below, which a decoder sees after them.
+            if not (plan.labelled or plan.horizontal):
+                letters += ends_of(axes, [(value, str(read_off(value))) for _, value in rows])
             return Chart(plan.kind, plan.title, columns, rows, span, plan.labelled, image, letters)
+
+
+def read_off(value: float) -> float:
+    """A positive value with the digits that can be read off an axis: two, or behind a one half a third."""
+    unit: float = 10.0 ** (floor(log10(value)) - 1)
+    unit /= 2 if value < 20 * unit else 1
+    rounded = round(round(value / unit) * unit, 1)
+    return int(rounded) if rounded == int(rounded) else rounded
 
 
 def _number(values: list[float]) -> str:
