@@ -5,6 +5,9 @@ the page on which it lies knows which line that is and what it begins with there
 word (`known`, by the heads of `printed.py`), how often the word does that is about to say it (`line`, `column`, in
 either way, and the two characters `before`), how much of the attention of the head for it is there (`looked`, by
 `spelling.py`), and how often it is said right (`said`). `tell` rows are of transcriptions, `find` rows of answers.
+
+With `--charts` it is charts that are told as tables and asked about. Values that are not written, but read off the
+axis, have rows of their own: there, the token where the bar ends must also tell the first two characters (`known`).
 """
 
 from __future__ import annotations
@@ -15,9 +18,11 @@ from random import Random
 import pointing
 import torch
 from batches import collate
-from curriculum import BUDGETS
+from curriculum import BUDGETS, CHARTS
 from data import HELD_OUT, Sample
+from data.chart import TABLE, sample_of
 from data.doc import TRANSCRIBE, doc_sample
+from data.plots import draw_chart
 from diagnose_clips import arguments
 from heads import IGNORED, LAYER
 from places import Asked
@@ -27,6 +32,7 @@ from torch import Tensor
 from trainer import Trainer
 
 LINES_OF_A_PAGE = 6
+TOLD = 2  # characters of a value off the axis
 Figure = tuple[str, float, float, float, float, float, float]  # what is said; and `COLUMNS` of it
 COLUMNS = ("known", "line", "column", "before", "looked", "said")
 
@@ -43,6 +49,9 @@ def letters(trainer: Trainer, sample: Sample) -> Iterator[Figure]:
     looked, heads = trainer.look(batch), trainer.heads[Asked.HEADS].print
 
     of_tokens = _right(heads.of_tokens(looked.states[LAYER][0, layout.medium]), printed.first, 0)
+    values = heads.values_at(looked.states[LAYER][0, layout.medium]) == printed.values[0]
+    values = values[:, :TOLD].all(-1)
+    unwritten = {(letter.line, letter.column) for letter in sample.letters or () if not letter.drawn}
     of_words = _right(heads.of_words(pointing.words(looked.states[LAYER], spelled, layout)), spelled.where)
     on_letters = torch.zeros(len(spelled.row))
     on_letters[spelled.place != IGNORED] = shares(looked.looks, spelled, layout.medium)[0]
@@ -59,7 +68,10 @@ def letters(trainer: Trainer, sample: Sample) -> Iterator[Figure]:
             character = trainer.tokenizer.decode([int(wanted[spelled.branch[entry], spelled.token[entry]])])
             kind = "letter" if character.isalpha() else "digit" if character.isdigit() else "other"
             known = float(of_tokens["line"][place, patch] & _found(of_tokens)[place, patch])
-        what = f"{'tell' if question.text == TRANSCRIBE else 'find'}, {kind}"
+            address = int(spelled.where.line[entry]), int(spelled.where.column[entry])
+            if address in unwritten:
+                kind, known = "off axis", known * float(values[place])
+        what = f"{'tell' if question.text in (TRANSCRIBE, TABLE) else 'find'}, {kind}"
         parts = (of_words["line"], _found(of_words), of_words["before"], on_letters, right)
         yield what, known, *(float(part[entry]) for part in parts)
 
@@ -76,12 +88,19 @@ def _found(right: dict[str, Tensor]) -> Tensor:
     return right["column"] | (right["word"] & right["letter"])
 
 
+def _sample(random: Random, *, charts: bool) -> Sample:
+    if charts:
+        return sample_of(random, draw_chart(random, *random.choice(CHARTS)).as_read(), 4)
+    return doc_sample(random, 224, 224, LINES_OF_A_PAGE, 4)
+
+
 def main() -> None:
-    options = arguments(__doc__, limit=40)
+    options = arguments(__doc__, limit=40, switch="charts")
     trainer = Trainer(options.folder, 0.0)
     found: dict[str, list[tuple[float, ...]]] = {}
     for seed in range(options.limit):
-        for what, *figures in letters(trainer, doc_sample(Random(HELD_OUT + seed), 224, 224, LINES_OF_A_PAGE, 4)):
+        sample = _sample(Random(HELD_OUT + seed), charts=options.charts)
+        for what, *figures in letters(trainer, sample):
             found.setdefault(what, []).append(tuple(figures))
     print(f"{'':>14}" + "".join(f"{name:>8}" for name in (*COLUMNS, "of")))
     for what, rows in sorted(found.items()):

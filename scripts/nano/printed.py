@@ -195,6 +195,10 @@ class PrintHeads(nn.Module):
         """The letters on tokens, as in `Printed.letters`."""
         return self.letters(scaled(seen)).unflatten(-1, (-1, KINDS)).argmax(-1)
 
+    def values_at(self, state: Tensor) -> Tensor:
+        """What tokens tell of the value that ends there, as in `Printed.values`."""
+        return self.values(scaled(state)).unflatten(-1, (SLOTS, KINDS)).argmax(-1)
+
     def of_tokens(self, state: Tensor) -> dict[str, Tensor]:
         """What tokens tell of the first character on each of their patches, (pages, tokens, patches, choices)."""
         return split(self.places(scaled(state)).unflatten(-1, (PATCHES, -1)), PLACE)
