@@ -19,7 +19,16 @@ from data.ground import ground_sample, judged_sample
 from data.plots import Chart, draw_chart
 from data.reading import misread
 from data.scenes import draw_size
-from data.video import PROMPT, clocks_sample, look_sample, moving_sample, questions_about, restless_sample, video_sample
+from data.video import (
+    PROMPT,
+    clocks_sample,
+    colored_question,
+    look_sample,
+    moving_sample,
+    questions_about,
+    restless_sample,
+    video_sample,
+)
 
 from ernie_cli.runtime.vision import FACTOR, PixelBudget, PixelBudgets, fit
 
@@ -47,6 +56,7 @@ FILM_ASKED = 128  # frames of one about which something is: words take longer th
 LENGTHS = (8, 12, 16, 16, 20, 24, 32, 32)  # of clips, in frames
 CLIP_QUESTIONS, TIMES = 3, 5
 NEVER = 2  # of these, about what never happens, if so much is asked
+COLORED = 0.4  # of clips that are also asked for when a thing is of a color: few other questions are
 WHOLE, MOVING = 0.3, 0.2  # of clips about which something is said, if they are long enough
 SIDE = 4 * FACTOR  # pixels of frames
 CLOCKS = 8  # frames of a clip about which nothing is said, at least
@@ -201,6 +211,8 @@ class Curriculum:
                 asked = questions_about(own, sample.clip, 2 * CLIP_QUESTIONS)
                 if own.random() < 0.75:
                     asked = sorted(asked, key=lambda question: not question.answer.startswith("["))
+                if own.random() < COLORED:
+                    asked = [colored_question(own, sample.clip), *asked]
                 if len(asked) >= CLIP_QUESTIONS:
                     return replace(sample, questions=asked[:CLIP_QUESTIONS])
 
@@ -278,7 +290,8 @@ def _timed_of(random: Random, draw: Callable[[], Sample]) -> Sample:
         # What never happens first, and movements: both take long to learn.
         moments = sorted((q for q in asked if q.answer.startswith("[")), key=lambda q: " moves" not in q.text)
         never = [question for question in moments if question.answer == "[]"][:NEVER]
-        found = [_timed(q) for q in (never + [q for q in moments if q not in never])[:TIMES]]
+        colored = [colored_question(random, sample.clip)] if random.random() < COLORED else []
+        found = [_timed(q) for q in (never + colored + [q for q in moments if q not in never])[:TIMES]]
         if found:
             return replace(sample, questions=found + random.choices(found, k=TIMES - len(found)))
 

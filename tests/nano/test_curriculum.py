@@ -9,6 +9,7 @@ import pytest
 from curriculum import AGAIN, NEVER, TIMES, Curriculum, timed_sample
 from data import HELD_OUT
 from data.plots import draw_chart
+from data.scenes import COLORS
 
 
 def test_times_are_asked_along_with_what_never_happens_and_movements_before_the_rest() -> None:
@@ -18,7 +19,19 @@ def test_times_are_asked_along_with_what_never_happens_and_movements_before_the_
         never = [":" not in question.thought for question in sample.questions]
         assert all(never[:NEVER])  # there is always something that is not there or does not move
         happening = [question.text for question in sample.questions if ":" in question.thought]
+        happening = [event for event in happening if not _of_color(event)]
         assert not any(" moves" in event for event in happening) or " moves" in happening[0]
+
+
+def _of_color(event: str) -> bool:
+    return event.split()[-2] == "is" and event.rsplit(maxsplit=1)[-1] in COLORS
+
+
+def test_it_is_asked_often_enough_when_something_is_of_a_color() -> None:
+    clips = [timed_sample(Random(HELD_OUT + seed), 140, 140, 16) for seed in range(30)]
+    asked = [question for clip in clips for question in clip.questions if _of_color(question.text)]
+    assert len(asked) > len(clips) / 4
+    assert sum(":" in question.thought for question in asked) > len(asked) / 2
 
 
 def test_charts_take_long_to_draw_and_are_shown_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -75,6 +75,17 @@ def questions_about(random: Random, clip: Clip, questions: int) -> list[Question
     return asked
 
 
+def colored_question(random: Random, clip: Clip) -> Question:
+    """When a thing is of a color: one that changes its own, if there is any."""
+    turned = [actor for actor in clip.actors if actor.steps(_turned)]
+    seen = [actor for actor in clip.actors if any(actor.states)]
+    if not seen:
+        return _missing(random, clip)
+    actor = random.choice(turned or seen)
+    event = colored(random, clip, actor)
+    return _when(f"the {actor.shape} {event.text}", clip, event)
+
+
 # --- the events
 
 
