@@ -170,3 +170,22 @@ def test_merging() -> None:
     cut = [Found("a", 1, 3, 0.5, 0.5, (False, True)), Found("a", 3.5, 4, 0.5, 0.5)]
     assert spans(merge(cut, 0.5)) == [(1, 4)]
     assert len(merge(cut, 0.4)) == 2
+
+
+def test_of_two_windows_the_one_that_goes_on_is_trusted_about_an_end() -> None:
+    ahead = Found("a", 0, 15.5, 0.5, 0.5, (False, True))
+    behind = Found("a", 10.5, 14.5, 0.5, 0.5, (True, False))
+    assert merge([ahead, behind], 0.5) == [Found("a", 0, 14.5, 0.5, 0.5)]
+    # But not about something that began within what the first one saw.
+    within = Found("a", 11.0, 14.5, 0.5, 0.5)
+    assert merge([ahead, within], 0.5) == [ahead]
+    whole = Found("a", 0, 15.5, 0.5, 0.5)
+    assert merge([whole, behind], 0.5) == [whole]
+
+
+def test_what_begins_with_the_clip_is_not_looked_at_again() -> None:
+    eye = Eye({"a": [(0.0, 9.3)]})
+    (one,) = search(eye, plan(20)).found
+    assert (one.start_s, one.start_res_s) == (0.0, 1 / FPS)
+    assert one.end_s == pytest.approx(9.28)
+    assert all(window[0] > 7 for window, _ in eye.looks[1:])
