@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from ernie_cli.engines.local import LocalEngine
     from ernie_cli.media import Limits
     from ernie_cli.runtime.checkpoint import Checkpoint
-    from ernie_cli.runtime.vision import PixelBudget
 
 
 def pick_engine(common: Common, output: Output) -> LocalEngine:
@@ -117,7 +116,8 @@ def room_of(engine: Engine, common: Common) -> Room:
     from ernie_cli.runtime.tokenizer import Literal
     from ernie_cli.runtime.vision import FACTOR, fit
 
-    checkpoint, budget = engine.checkpoint, _page_budget(engine, common)
+    checkpoint = engine.checkpoint
+    budget = checkpoint.budgets.capped(common.max_pixels).printed
     return Room(
         checkpoint.config.text_config.max_position_embeddings,
         lambda width, height: prod(fit(height, width, budget)) // FACTOR**2,
@@ -125,15 +125,12 @@ def room_of(engine: Engine, common: Common) -> Room:
     )
 
 
-def page_limits(engine: Engine, common: Common) -> Limits:
-    """Pages are drawn with as many pixels as the model takes, and no more."""
+def page_limits(engine: Engine, common: Common, *, printed: bool = True) -> Limits:
+    """Pages are drawn with as many pixels as the model takes, and no more: of print, or of any picture."""
     from ernie_cli.engines.local import LocalEngine
     from ernie_cli.media import Limits
 
     if not isinstance(engine, LocalEngine):
         return Limits() if common.max_pixels is None else Limits(page_pixels=common.max_pixels)
-    return Limits(page_pixels=_page_budget(engine, common).most)
-
-
-def _page_budget(engine: LocalEngine, common: Common) -> PixelBudget:
-    return engine.checkpoint.budgets.printed.capped(common.max_pixels)
+    budgets = engine.checkpoint.budgets.capped(common.max_pixels)
+    return Limits(page_pixels=(budgets.printed if printed else budgets.picture).most)

@@ -69,7 +69,7 @@ class GroundRun:
             points=wanted.points,
             scale=wanted.scale,
         )
-        limits, tally = page_limits(engine, self.common), Tally(self.output, len(sources))
+        limits, tally = page_limits(engine, self.common, printed=False), Tally(self.output, len(sources))
         # A document is drawn as large as the model sees at once; in tiles it sees more.
         pages = limits if wanted.tile is None else limits.__class__()
         files = BoxFiles(wanted, self.output)

@@ -112,7 +112,7 @@ class Search:
         for window in self.windows:
             for event in self.events:
                 seen = self._look(event, window, self._count(window))
-                self.found = merge([*self.found, *_findings(event, seen, window, self.plan)], seen.spacing_s)
+                self.found = merge([*self.found, *_findings(event, seen, window, self.plan.span)], seen.spacing_s)
                 self.told(self)
             self.windows_done += 1
         for one in list(self.found):
@@ -164,7 +164,7 @@ class Search:
         if seen.spacing_s > GAIN * one.resolution_s:
             return [one]
         near = [span for span in seen.spans if span[1] >= one.start_s - reach and span[0] <= one.end_s + reach]
-        parts = [_found(one.event, span, seen, window, self.plan) for span in near]
+        parts = [_found(one.event, span, seen, window, self.plan.span) for span in near]
         if not parts:
             return [one]
         # Where the closer window was itself too narrow, the edge seen before still holds.
@@ -182,7 +182,7 @@ class Search:
         window = self._window(at, at, coarse)
         seen = self._look(one.event, window, self._close_up(window))
         self.told(self)
-        parts = [_found(one.event, span, seen, window, self.plan) for span in seen.spans]
+        parts = [_found(one.event, span, seen, window, self.plan.span) for span in seen.spans]
         edges = [part.start_s if start else part.end_s for part in parts if not part.cut[0 if start else 1]]
         near = [edge for edge in edges if abs(edge - at) <= 1.5 * coarse]
         if seen.spacing_s > GAIN * coarse or not near:
@@ -204,23 +204,17 @@ class Search:
         return min(max(wanted, self.plan.least), CLOSE_UP * self.plan.least, max(self.plan.most, self.plan.least))
 
 
-def _findings(event: str, seen: Seen, window: Window, plan: Plan) -> list[Found]:
-    return [_found(event, one, seen, window, plan) for one in seen.spans]
+def _findings(event: str, seen: Seen, window: Window, span: Window) -> list[Found]:
+    return [_found(event, one, seen, window, span) for one in seen.spans]
 
 
-def _found(event: str, one: Window, seen: Seen, window: Window, plan: Plan) -> Found:
-    """A span that was seen; what begins with a window's first frame may have begun before, but not before the clip.
-
-    So what begins with the clip's first frame begins just there, however far apart the frames are.
-    """
-    first = one[0] <= seen.times[0] + EPSILON
-    begins = window[0] <= plan.span[0] + EPSILON
+def _found(event: str, one: Window, seen: Seen, window: Window, span: Window) -> Found:
+    """A span that was seen; what begins with a window's first frame may have begun before, but not before the clip."""
     cut = (
-        first and not begins,
-        window[1] < plan.span[1] - EPSILON and one[1] >= seen.times[-1] - EPSILON,
+        window[0] > span[0] + EPSILON and one[0] <= seen.times[0] + EPSILON,
+        window[1] < span[1] - EPSILON and one[1] >= seen.times[-1] - EPSILON,
     )
-    start_res_s = min(plan.frame_s, seen.spacing_s) if first and begins else seen.spacing_s
-    return Found(event, one[0], one[1], start_res_s, seen.spacing_s, cut)
+    return Found(event, one[0], one[1], seen.spacing_s, seen.spacing_s, cut)
 
 
 def merge(found: Sequence[Found], gap_s: float) -> list[Found]:
@@ -242,9 +236,16 @@ def merge(found: Sequence[Found], gap_s: float) -> list[Found]:
 
 
 def _joined(last: Found, one: Found) -> Found:
-    # What goes on from before a window and ends in it was seen to end there, whatever a window ahead of it made of the
-    # same frames as its last ones: the edge that no window cut off is the one to be trusted.
-    ends = last.cut[1] and one.cut == (True, False)
-    if one.end_s <= last.end_s and not ends:
-        return last
-    return replace(last, end_s=one.end_s, end_res_s=one.end_res_s, cut=(last.cut[0], one.cut[1]))
+    """Two that overlap, or touch, as one: from the first start to the last end, but for edges that a window cut off.
+
+    What goes on from before a window and ends in it was seen to end there, whatever a window ahead of it made of its
+    last frames; and so with starts.
+    """
+    starts = one if last.cut[0] and one.cut == (False, True) else last
+    if one.end_s > last.end_s:
+        ends = last if one.cut[1] and last.cut == (True, False) else one
+    else:
+        ends = one if last.cut[1] and one.cut == (True, False) else last
+    return Found(
+        last.event, starts.start_s, ends.end_s, starts.start_res_s, ends.end_res_s, (starts.cut[0], ends.cut[1])
+    )

@@ -212,7 +212,8 @@ class Curriculum:
                 if own.random() < 0.75:
                     asked = sorted(asked, key=lambda question: not question.answer.startswith("["))
                 if own.random() < COLORED:
-                    asked = [colored_question(own, sample.clip), *asked]
+                    colored = colored_question(own, sample.clip)
+                    asked = [colored, *(question for question in asked if question.text != colored.text)]
                 if len(asked) >= CLIP_QUESTIONS:
                     return replace(sample, questions=asked[:CLIP_QUESTIONS])
 
@@ -289,9 +290,11 @@ def _timed_of(random: Random, draw: Callable[[], Sample]) -> Sample:
         asked = questions_about(random, sample.clip, 3 * TIMES)
         # What never happens first, and movements: both take long to learn.
         moments = sorted((q for q in asked if q.answer.startswith("[")), key=lambda q: " moves" not in q.text)
-        never = [question for question in moments if question.answer == "[]"][:NEVER]
-        colored = [colored_question(random, sample.clip)] if random.random() < COLORED else []
-        found = [_timed(q) for q in (never + colored + [q for q in moments if q not in never])[:TIMES]]
+        if random.random() < COLORED:
+            colored = colored_question(random, sample.clip)
+            moments = [colored, *(question for question in moments if question.text != colored.text)]
+        never = [question for question in moments if question.answer == "[]"]
+        found = [_timed(q) for q in (never[:NEVER] + [q for q in moments if q not in never] + never[NEVER:])[:TIMES]]
         if found:
             return replace(sample, questions=found + random.choices(found, k=TIMES - len(found)))
 

@@ -62,15 +62,16 @@ def letters(trainer: Trainer, sample: Sample) -> Iterator[Figure]:
     for entry in range(len(spelled.row)):
         question = sample.questions[int(spelled.branch[entry])]
         place, patch = int(spelled.place[entry]), int(spelled.patch[entry])
-        if place == IGNORED:
+        address = int(spelled.where.line[entry]), int(spelled.where.column[entry])
+        if address in unwritten:
+            of_value = place != IGNORED and values[place] and of_tokens["line"][place, patch]
+            kind, known = "off axis", float(of_value and _found(of_tokens)[place, patch])
+        elif place == IGNORED:
             kind, known = "end", 0.0
         else:
             character = trainer.tokenizer.decode([int(wanted[spelled.branch[entry], spelled.token[entry]])])
             kind = "letter" if character.isalpha() else "digit" if character.isdigit() else "other"
             known = float(of_tokens["line"][place, patch] & _found(of_tokens)[place, patch])
-            address = int(spelled.where.line[entry]), int(spelled.where.column[entry])
-            if address in unwritten:
-                kind, known = "off axis", known * float(values[place])
         what = f"{'tell' if question.text in (TRANSCRIBE, TABLE) else 'find'}, {kind}"
         parts = (of_words["line"], _found(of_words), of_words["before"], on_letters, right)
         yield what, known, *(float(part[entry]) for part in parts)

@@ -71,7 +71,8 @@ class Printed:
     blanks. `first` (pages, tokens, patches of a token) is the place of the first character that lies there, `IGNORED`
     where nothing is printed. `values` (pages, tokens, slots) are the characters that could be written where a bar or a
     line ends, as in `letters`, `IGNORED` elsewhere. `at` is where a page's characters lie, by line and column: token,
-    patch and slot. `gaps` are the columns of its blanks, by line.
+    patch and slot, and `said` which they are, as in `letters`; of what is not drawn, the first `SLOTS`. `gaps` are the
+    columns of a page's blanks, by line.
     """
 
     letters: Tensor
@@ -79,6 +80,7 @@ class Printed:
     first: Place
     values: Tensor
     at: list[dict[tuple[int, int], tuple[int, int, int]]]
+    said: list[dict[tuple[int, int], int]]
     gaps: list[dict[int, list[int]]]
 
     def where(self, page: int, line: int, column: int) -> list[int]:
@@ -86,12 +88,10 @@ class Printed:
         gaps = self.gaps[page].get(line, [])
         word = bisect_left(gaps, column)
         letter = column - gaps[word - 1] - 1 if word else column
-        places = (self.at[page].get((line, column - back)) for back in range(1, BEFORE + 1))
-        slots = self.letters[page].view(-1, PATCHES, SLOTS)
         counted = zip((line, column, word, letter), (LINES, COLUMNS, WORDS, LETTERS), strict=True)
         return [
             *(min(number, most - 1) for number, most in counted),
-            *(int(slots[place]) if place else 0 for place in places),
+            *(self.said[page].get((line, column - back), 0) for back in range(1, BEFORE + 1)),
         ]
 
 
@@ -103,6 +103,7 @@ def show(pages: Sequence[Sequence[Letter]], height: int, width: int) -> Printed:
     values = torch.full((len(pages), height * width, SLOTS), IGNORED)
     at: list[dict[tuple[int, int], tuple[int, int, int]]] = [{} for _ in pages]
     gaps: list[dict[int, list[int]]] = [{} for _ in pages]
+    said: list[dict[tuple[int, int], int]] = [{} for _ in pages]
     for page, letters in enumerate(pages):
         for letter, blank in _with_blanks(letters):
             if blank:
@@ -112,18 +113,20 @@ def show(pages: Sequence[Sequence[Letter]], height: int, width: int) -> Printed:
             token, patch = row * width + column, down * SIDES + across
             place = page, token, patch
             if lines[place] != letter.line:
-                lines[place], firsts[place] = letter.line, letter.column - blank
                 if not letter.drawn:
+                    if lines[place] != IGNORED or values[page, token, 0] != IGNORED:
+                        continue  # there is something already, which is to be found
                     values[page, token] = 0
+                lines[place], firsts[place] = letter.line, letter.column - blank
             for number, character in ((letter.column - 1, " "), (letter.column, letter.character))[not blank :]:
                 slot = number - int(firsts[place])
                 if slot < SLOTS:
                     where = slots[place] if letter.drawn else values[page, token]
-                    where[slot] = CHARACTERS.find(character) + 1
+                    where[slot] = said[page][letter.line, number] = CHARACTERS.find(character) + 1
                     at[page][letter.line, number] = token, patch, slot
     marks = torch.stack([_marks(letters, height, width) for letters in pages])
     first = torch.full((*lines.shape, NUMBERS), IGNORED)
-    printed = Printed(slots.flatten(2), marks, Place.of(first), values, at, [_sorted(its) for its in gaps])
+    printed = Printed(slots.flatten(2), marks, Place.of(first), values, at, said, [_sorted(its) for its in gaps])
     for page, token, patch in (lines != IGNORED).nonzero().tolist():
         place = page, token, patch
         first[place] = torch.tensor(printed.where(page, int(lines[place]), int(firsts[place])))
@@ -165,9 +168,6 @@ class PrintHeads(nn.Module):
         self.places = nn.Linear(hidden, PATCHES * sum(PLACE.values()))
         self.words = nn.Linear(hidden, sum(PLACE.values()))
         self.values = nn.Linear(hidden, SLOTS * KINDS)
-        # A new head that says nothing yet wants nothing of the model either.
-        for part in (self.values.weight, self.values.bias):
-            nn.init.zeros_(part)
 
     def losses(self, seen: Tensor | None, state: Tensor, printed: Printed, patches: Tensor | None = None) -> Tensor:
         """What the heads get wrong about a batch, each on average.

@@ -36,7 +36,7 @@ class Spelled(Words):
     """Which words are about to say something of a page; one entry for each.
 
     `where` is what is to be said, in the text. `place`, `patch` and `slot` are where that lies on the medium, `IGNORED`
-    what lies nowhere: the end of a line.
+    what lies nowhere: the end of a line, or of a long value that is not written.
     """
 
     place: Tensor

@@ -146,11 +146,14 @@ class Trainer:
         return self.step < ALONE
 
     def _load(self, state: dict[str, Any]) -> None:
-        """Goes on from a state. Heads that it lacks, or has in another shape, begin anew."""
+        """Goes on from a state. Heads that it lacks, or has in another shape, begin anew, and with nothing.
+
+        A head that says nothing wants nothing of the model either, as long as it has not learned anything itself.
+        """
         self.model.load_state_dict(state["model"])
         heads = self.heads.state_dict()
         known = {name: head for name, head in state["heads"].items() if _fits(head, heads.get(name))}
-        self.heads.load_state_dict(heads | known)
+        self.heads.load_state_dict({name: known.get(name, torch.zeros_like(head)) for name, head in heads.items()})
         for optimizer, weights in zip(self.optimizers, self._learning, strict=True):
             for name, weight in weights.items():
                 moments = dict(state["moments"].get(name, {}))

@@ -11,7 +11,6 @@ from data.chart import sample_of
 from data.doc import doc_sample
 from data.plots import draw_chart
 from diagnose_pages import letters
-from printed import SLOTS
 from trainer import Trainer
 
 
@@ -32,7 +31,7 @@ def test_values_off_an_axis_are_told_of_by_themselves(tmp_path: Path) -> None:
     chart = next(chart for seed in count() if (chart := draw_chart(Random(seed), 224, 224)).letters[-1].drawn is False)
     sample = sample_of(Random(0), chart.as_read(), 2)
     found = [what for what, *_ in letters(trainer, sample)]
-    assert found.count("tell, off axis") == sum(min(SLOTS, len(str(value))) for _, value in chart.as_read().rows)
+    assert found.count("tell, off axis") == sum(len(str(value)) for _, value in chart.as_read().rows)
 
 
 def test_a_model_that_says_the_wanted_letters_is_right(tmp_path: Path, made_to_say_what_is_wanted) -> None:

@@ -46,7 +46,7 @@ def test_a_training_goes_on_where_it_was_also_with_other_heads(trainer: Trainer)
     torch.save(state, trainer.folder / "state.pt")
     anew = Trainer(trainer.folder, 1e-3)
     assert torch.equal(anew.heads["picture"].early.weight, trainer.heads["picture"].early.weight)
-    assert not torch.equal(anew.heads["picture"].late.weight, trainer.heads["picture"].late.weight)
+    assert not anew.heads["picture"].late.weight.any()
     assert sum(map(bool, _kept(anew))) == sum(map(bool, _kept(trainer))) - 1
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import pytest
@@ -181,11 +181,26 @@ def test_of_two_windows_the_one_that_goes_on_is_trusted_about_an_end() -> None:
     assert merge([ahead, within], 0.5) == [ahead]
     whole = Found("a", 0, 15.5, 0.5, 0.5)
     assert merge([whole, behind], 0.5) == [whole]
+    # Whichever of them begins first, and about starts as well.
+    ahead, behind = Found("a", 10.5, 15.5, 0.5, 0.5, (False, True)), Found("a", 10.5, 14.5, 0.5, 0.5, (True, False))
+    assert merge([ahead, behind], 0.5) == merge([behind, ahead], 0.5) == [Found("a", 10.5, 14.5, 0.5, 0.5)]
+    later = replace(ahead, start_s=12.0)
+    assert merge([later, behind], 0.5) == [Found("a", 12.0, 14.5, 0.5, 0.5)]
 
 
-def test_what_begins_with_the_clip_is_not_looked_at_again() -> None:
-    eye = Eye({"a": [(0.0, 9.3)]})
-    (one,) = search(eye, plan(20)).found
-    assert (one.start_s, one.start_res_s) == (0.0, 1 / FPS)
-    assert one.end_s == pytest.approx(9.28)
-    assert all(window[0] > 7 for window, _ in eye.looks[1:])
+def test_what_happens_between_the_first_two_frames_is_looked_at_again() -> None:
+    @dataclass
+    class OfSteps(Eye):
+        """Tells of a movement from the last frame before it to the first one behind it."""
+
+        def __call__(self, event: str, window: Window, count: int) -> Seen:
+            seen = super().__call__(event, window, count)
+            ((start, end),) = self.events[event]
+            before = [time for time in seen.times if time <= start]
+            after = [time for time in seen.times if time >= end]
+            inside = any(start < time < end for time in seen.times) or (before and after)
+            span = (before[-1] if before else seen.times[0], after[0] if after else seen.times[-1])
+            return replace(seen, spans=(span,) if inside else ())
+
+    (one,) = search(OfSteps({"a": [(0.44, 5.0)]}), plan(20)).found
+    assert (one.start_s, one.end_s) == (0.44, 5.0)

@@ -40,7 +40,9 @@ LUMINANCE = (0.3, 0.59, 0.11)
 
 @dataclass(frozen=True)
 class Chart:
-    """What a chart shows. `span` is the length of its value axis, 100 for a pie; `labelled`: its values are written."""
+    """What a chart shows, with its values as they are: a person reads them as in `as_read`, if they are not written.
+
+    `span` is the length of its value axis, 100 for a pie; `labelled`: its values are written."""
 
     kind: str
     title: str | None
@@ -235,7 +237,9 @@ def draw_chart(random: Random, width: int, height: int) -> Chart:
 
 
 def read_off(value: float) -> float:
-    """A positive value with the digits that can be read off an axis: two, or behind a one half a third."""
+    """A value, not below 0, with the digits that can be read off an axis: two, or behind a one half a third."""
+    if not value:
+        return 0
     unit: float = 10.0 ** (floor(log10(value)) - 1)
     unit /= 2 if value < 20 * unit else 1
     rounded = round(round(value / unit) * unit, 1)

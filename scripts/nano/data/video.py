@@ -76,14 +76,18 @@ def questions_about(random: Random, clip: Clip, questions: int) -> list[Question
 
 
 def colored_question(random: Random, clip: Clip) -> Question:
-    """When a thing is of a color: one that changes its own, if there is any."""
+    """When a thing is of a color, one that changes its own if there is any; or where nothing is ever seen, never."""
     turned = [actor for actor in clip.actors if actor.steps(_turned)]
     seen = [actor for actor in clip.actors if any(actor.states)]
     if not seen:
         return _missing(random, clip)
     actor = random.choice(turned or seen)
     event = colored(random, clip, actor)
-    return _when(f"the {actor.shape} {event.text}", clip, event)
+    return _when(f"{_named(random, actor.shape)} {event.text}", clip, event)
+
+
+def _named(random: Random, said: str) -> str:
+    return f"the {said}" if random.random() < 0.75 else article(said)
 
 
 # --- the events
@@ -216,7 +220,7 @@ def _ask(random: Random, clip: Clip) -> Question:
         if event.text in verb:
             ask, end = f"When does the {said} {verb[event.text]}?", clip.at(event.spans[0][1])
             return Question(ask, event.thought, f"At {end}.")
-    return _when(f"{f'the {said}' if random.random() < 0.75 else article(said)} {event.text}", clip, event)
+    return _when(f"{_named(random, said)} {event.text}", clip, event)
 
 
 def _when(text: str, clip: Clip, event: Event) -> Question:
