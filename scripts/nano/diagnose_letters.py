@@ -1,47 +1,67 @@
 """Which letters the eyes read, of a training's state: `python scripts/nano/diagnose_letters.py`.
 
 The head of `places.py` that is asked for the characters on a token is asked about held-out pages full of print. The
-figures are the shares of cells that are right, each with how many there were, by what is printed there.
+figures are the shares of cells that are right, each with how many there were, by what is printed there, and by how wide
+it is: from its middle to that of its neighbor, in patches.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from itertools import pairwise
 from random import Random
 
 import torch
 from batches import collate
 from curriculum import BUDGETS, PAGE
-from data import HELD_OUT
+from data import HELD_OUT, Letter
 from data.doc import print_sample
 from data.scenes import draw_size
 from diagnose_clips import arguments
 from places import Asked
-from printed import CHARACTERS
+from printed import CHARACTERS, PATCHES, SLOTS, Printed
 from torch import Tensor
 from trainer import Trainer
 
+WIDTHS = (0, 0.4, 0.6, 0.8, 1, 1.5, 5)  # patches
 KINDS = {"digits": str.isdigit, "small letters": str.islower, "capitals": str.isupper}
 
 
 @torch.no_grad()
-def answers(trainer: Trainer, seeds: range) -> tuple[Tensor, Tensor]:
-    """What is read in the cells of pages drawn from `seeds`, and what is printed there: 0 for nothing, (cells,)."""
-    read, printed = [], []
+def answers(trainer: Trainer, seeds: range) -> tuple[Tensor, Tensor, Tensor]:
+    """What is read in the cells of pages drawn from `seeds`, what is printed there, and how wide that is, (cells,).
+
+    0 is nothing, which has no width either, nor has what stands alone.
+    """
+    read, printed, wide = [], [], []
     for seed in seeds:
         random = Random(HELD_OUT + seed)
-        batch = collate([print_sample(random, *draw_size(random, PAGE))], trainer.tokenizer, BUDGETS)
+        sample = print_sample(random, *draw_size(random, PAGE))
+        batch = collate([sample], trainer.tokenizer, BUDGETS)
         assert isinstance(batch.asked, Asked)
         assert batch.asked.printed
         assert batch.pixels is not None
         seen = trainer.see(batch.pixels, batch.grid)
         read.append(trainer.heads[Asked.HEADS].print.read(seen).flatten())
         printed.append(batch.asked.printed.letters.flatten())
-    return torch.cat(read), torch.cat(printed)
+        wide.append(_widths(sample.letters or (), batch.asked.printed, batch.grid[2]))
+    return torch.cat(read), torch.cat(printed), torch.cat(wide)
 
 
-def shares(read: Tensor, printed: Tensor) -> dict[str, tuple[float, int]]:
-    """Of each kind of character, the share of cells that are read as what is `printed`, and how many there are."""
+def _widths(letters: Sequence[Letter], printed: Printed, patches: int) -> Tensor:
+    """How wide what is printed in the cells of a page is that has so many `patches` side by side."""
+    middles = {(letter.line, letter.column): letter.x for letter in letters}
+    wide = torch.zeros(printed.letters[0].numel()).view(-1, PATCHES, SLOTS)
+    for (line, column), place in printed.at[0].items():
+        beside = next((x for by in (1, -1) if (x := middles.get((line, column + by)))), None)
+        if beside is not None and (line, column) in middles:
+            wide[place] = abs(beside - middles[line, column]) * patches
+    return wide.flatten()
+
+
+def shares(read: Tensor, printed: Tensor, wide: Tensor) -> dict[str, tuple[float, int]]:
+    """Of each kind of character, and of each width, the share of cells that are read as what is `printed`; how many."""
     kinds = {
         name: [number for number, one in enumerate(CHARACTERS, 1) if is_one(one)] for name, is_one in KINDS.items()
     }
@@ -53,6 +73,10 @@ def shares(read: Tensor, printed: Tensor) -> dict[str, tuple[float, int]]:
         hits = (read == printed)[torch.isin(printed, torch.tensor(numbers))]
         if len(hits):
             found[name] = round(hits.float().mean().item(), 3), len(hits)
+    for low, high in pairwise(WIDTHS):
+        hits = (read == printed)[(wide > low) & (wide <= high)]
+        if len(hits):
+            found[f"{low:g} to {high:g} patches wide"] = round(hits.float().mean().item(), 3), len(hits)
     return found
 
 
