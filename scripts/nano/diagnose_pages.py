@@ -21,6 +21,7 @@ from batches import collate
 from curriculum import BUDGETS, CHARTS
 from data import HELD_OUT, Sample
 from data.chart import TABLE, sample_of
+from data.chart_print import VALUES
 from data.doc import TRANSCRIBE, doc_sample
 from data.plots import draw_chart
 from diagnose_clips import arguments
@@ -51,7 +52,7 @@ def letters(trainer: Trainer, sample: Sample) -> Iterator[Figure]:
     of_tokens = _right(heads.of_tokens(looked.states[LAYER][0, layout.medium]), printed.first, 0)
     values = heads.values_at(looked.states[LAYER][0, layout.medium]) == printed.values[0]
     values = values[:, :TOLD].all(-1)
-    unwritten = {(letter.line, letter.column) for letter in sample.letters or () if not letter.drawn}
+    unwritten = any(not letter.drawn for letter in sample.letters or ())
     of_words = _right(heads.of_words(pointing.words(looked.states[LAYER], spelled, layout)), spelled.where)
     on_letters = torch.zeros(len(spelled.row))
     on_letters[spelled.place != IGNORED] = shares(looked.looks, spelled, layout.medium)[0]
@@ -62,14 +63,13 @@ def letters(trainer: Trainer, sample: Sample) -> Iterator[Figure]:
     for entry in range(len(spelled.row)):
         question = sample.questions[int(spelled.branch[entry])]
         place, patch = int(spelled.place[entry]), int(spelled.patch[entry])
-        address = int(spelled.where.line[entry]), int(spelled.where.column[entry])
-        if address in unwritten:
+        character = trainer.tokenizer.decode([int(wanted[spelled.branch[entry], spelled.token[entry]])])
+        if unwritten and spelled.where.line[entry] == VALUES and character in "0123456789.":
             of_value = place != IGNORED and values[place] and of_tokens["line"][place, patch]
             kind, known = "off axis", float(of_value and _found(of_tokens)[place, patch])
         elif place == IGNORED:
             kind, known = "end", 0.0
         else:
-            character = trainer.tokenizer.decode([int(wanted[spelled.branch[entry], spelled.token[entry]])])
             kind = "letter" if character.isalpha() else "digit" if character.isdigit() else "other"
             known = float(of_tokens["line"][place, patch] & _found(of_tokens)[place, patch])
         what = f"{'tell' if question.text in (TRANSCRIBE, TABLE) else 'find'}, {kind}"

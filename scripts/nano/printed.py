@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import torch
 from data import Letter
+from data.chart_print import VALUES
 from data.texts import PRINTED
 from heads import IGNORED, cell, mistakes, scaled, split
 from torch import Tensor, nn
@@ -28,6 +29,8 @@ SLOTS = 3  # letters of a patch: hardly ever more are narrower than 14 pixels
 PARTS = 3  # of a patch, side by side: hardly a letter is narrower
 # Of a page; of a line; of a line; of a word. What is beyond counts as the last.
 LINES, COLUMNS, WORDS, LETTERS = 16, 48, 10, 12
+ROWS, IN_ROW = 12, 4  # of what is loose, how high it is and which of its characters it is are told as a column
+assert ROWS * IN_ROW == COLUMNS
 BEFORE = 2  # characters that come before one in its line
 KINDS = len(CHARACTERS) + 1  # of what may stand somewhere: a character, or nothing
 # What is known of where one stands, as in `Place`, and among how many.
@@ -71,8 +74,9 @@ class Printed:
     blanks. `first` (pages, tokens, patches of a token) is the place of the first character that lies there, `IGNORED`
     where nothing is printed. `values` (pages, tokens, slots) are the characters that could be written where a bar or a
     line ends, as in `letters`, `IGNORED` elsewhere. `at` is where a page's characters lie, by line and column: token,
-    patch and slot, and `said` which they are, as in `letters`; of what is not drawn, the first `SLOTS`. `gaps` are the
-    columns of a page's blanks, by line.
+    patch and slot, and `said` which they are, as in `letters`; of what is not drawn, the first `SLOTS`. `loose` are the
+    lines that are found by where they begin, x and y in fractions of the page. `gaps` are the columns of the blanks of
+    others, by line.
     """
 
     letters: Tensor
@@ -81,17 +85,31 @@ class Printed:
     values: Tensor
     at: list[dict[tuple[int, int], tuple[int, int, int]]]
     said: list[dict[tuple[int, int], int]]
+    loose: list[dict[int, tuple[float, float]]]
     gaps: list[dict[int, list[int]]]
 
     def where(self, page: int, line: int, column: int) -> list[int]:
-        """What is known of where a character of a page stands, in the order of `Place`."""
+        """What is known of where a character of a page stands, in the order of `Place`.
+
+        Of one that is loose its line is that of all values, its column tells how high it is, and its word where across.
+        """
+        before = [self.said[page].get((line, column - back), 0) for back in range(1, BEFORE + 1)]
+        if line in self.loose[page]:
+            x, y = self.loose[page][line]
+            return [
+                VALUES,
+                cell(y, ROWS) * IN_ROW + min(column, IN_ROW - 1),
+                cell(x, WORDS),
+                min(column, LETTERS - 1),
+                *before,
+            ]
         gaps = self.gaps[page].get(line, [])
         word = bisect_left(gaps, column)
         letter = column - gaps[word - 1] - 1 if word else column
         counted = zip((line, column, word, letter), (LINES, COLUMNS, WORDS, LETTERS), strict=True)
         return [
             *(min(number, most - 1) for number, most in counted),
-            *(self.said[page].get((line, column - back), 0) for back in range(1, BEFORE + 1)),
+            *before,
         ]
 
 
@@ -104,8 +122,11 @@ def show(pages: Sequence[Sequence[Letter]], height: int, width: int) -> Printed:
     at: list[dict[tuple[int, int], tuple[int, int, int]]] = [{} for _ in pages]
     gaps: list[dict[int, list[int]]] = [{} for _ in pages]
     said: list[dict[tuple[int, int], int]] = [{} for _ in pages]
+    loose: list[dict[int, tuple[float, float]]] = [{} for _ in pages]
     for page, letters in enumerate(pages):
         for letter, blank in _with_blanks(letters):
+            if letter.loose:
+                loose[page].setdefault(letter.line, (letter.x, letter.y))
             if blank:
                 gaps[page].setdefault(letter.line, []).append(letter.column - 1)
             row, down = divmod(cell(letter.y, height * SIDES), SIDES)
@@ -126,7 +147,7 @@ def show(pages: Sequence[Sequence[Letter]], height: int, width: int) -> Printed:
                     at[page][letter.line, number] = token, patch, slot
     marks = torch.stack([_marks(letters, height, width) for letters in pages])
     first = torch.full((*lines.shape, NUMBERS), IGNORED)
-    printed = Printed(slots.flatten(2), marks, Place.of(first), values, at, said, [_sorted(its) for its in gaps])
+    printed = Printed(slots.flatten(2), marks, Place.of(first), values, at, said, loose, [_sorted(its) for its in gaps])
     for page, token, patch in (lines != IGNORED).nonzero().tolist():
         place = page, token, patch
         first[place] = torch.tensor(printed.where(page, int(lines[place]), int(firsts[place])))

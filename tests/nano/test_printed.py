@@ -7,11 +7,12 @@ from random import Random
 import numpy as np
 import torch
 from data import Letter
+from data.chart_print import VALUES
 from data.doc import doc_sample
 from data.fonts import Block, draw_style, print_page
 from data.pages import full_page
 from heads import IGNORED
-from printed import CHARACTERS, EYES, LETTERS, PARTS, PATCHES, SLOTS, PrintHeads, show
+from printed import CHARACTERS, EYES, IN_ROW, LETTERS, PARTS, PATCHES, ROWS, SLOTS, PrintHeads, show
 
 
 def test_letters_are_asked_in_their_order_with_the_blanks_before_them() -> None:
@@ -147,3 +148,16 @@ def test_print_heads_that_know_are_not_wrong_and_others_are() -> None:
         heads.losses(states, states, printed).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     assert heads.losses(states, states, printed) < 0.2 * first
+
+
+def test_what_is_loose_is_found_by_where_it_begins() -> None:
+    letters = [Letter(one, 0.30 + 0.04 * at, 0.45, VALUES + 3, at, loose=True) for at, one in enumerate("5.2")]
+    printed = show([letters], 4, 4)
+    line, high = VALUES, int(0.45 * ROWS) * IN_ROW
+    told = [printed.where(0, VALUES + 3, column)[:4] for column in range(4)]
+    assert told == [[line, high + column, 3, column] for column in range(4)]
+    assert printed.where(0, VALUES + 3, 2)[4:] == [CHARACTERS.index(".") + 1, CHARACTERS.index("5") + 1]
+    token = printed.at[0][VALUES + 3, 0][0]
+    assert VALUES in printed.first.line[0, token]
+    # As what is said of it: there is one way to find it.
+    assert all(line != VALUES + 3 for line in printed.first.line.flatten().tolist())

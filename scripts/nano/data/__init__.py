@@ -46,7 +46,8 @@ class Letter:
     """A printed character, its middle in fractions of the picture, and where it stands in the text.
 
     Lines count from the top of the page. In a line, columns count its characters, a blank or a gap as one. One that is
-    not `drawn` could stand there: it is to be told from what is seen around.
+    not `drawn` could stand there: it is to be told from what is seen around. One that is `loose` is found by where
+    on the picture it is, since its line cannot be counted.
     """
 
     character: str
@@ -55,6 +56,7 @@ class Letter:
     line: int = 0
     column: int = 0
     drawn: bool = True
+    loose: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """What is printed on a chart that matplotlib has drawn, letter by letter.
 
 Its lines are not counted from the top, where values at any height would mix with all else: each has a number by what it
-says, the same on every chart.
+says, the same on every chart. Values are loose: of one that stands high up, a decoder, which sees it before the lower
+ones beside it, cannot know which it is.
 """
 
 from __future__ import annotations
@@ -51,7 +52,9 @@ def ends_of(axes: Axes, values: Sequence[tuple[float, str]]) -> list[Letter]:
     found = []
     for row, (value, text) in enumerate(values):
         x, y = axes.transData.transform((row, value)) / (figure.bbox.width, figure.bbox.height)
-        found += [Letter(one, x, 1 - y, VALUES + row, column, drawn=False) for column, one in enumerate(text)]
+        found += [
+            Letter(one, x, 1 - y, VALUES + row, column, drawn=False, loose=True) for column, one in enumerate(text)
+        ]
     return found
 
 
@@ -82,5 +85,6 @@ def _letters(text: Text, line: int) -> list[Letter]:
         x = (low[0] + high[0]) / 2 + along * cos(turned) - up * sin(turned)
         y = (low[1] + high[1]) / 2 + along * sin(turned) + up * cos(turned)
         if character != " ":
-            found.append(Letter(character, x / width, 1 - y / height, line, column))
+            loose = VALUES <= line < OTHERS
+            found.append(Letter(character, x / width, 1 - y / height, line, column, loose=loose))
     return found

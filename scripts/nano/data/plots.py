@@ -2,7 +2,7 @@
 
 Nothing on a chart is cut off or overlaps, no two categories have one name, and one value alone is the highest, one the
 lowest. Rows are in the order in which one reads a chart: from the left, a horizontal bar chart from the top, a pie
-clockwise from the top (its legend from the top, where it has one). Columns are called what the axes are; "label" and
+by its labels, from the top (its legend, where it has one). Columns are called what the axes are; "label" and
 "value" where nothing is written. The values of a pie are the percentages drawn.
 
 matplotlib takes 50 to 150 ms a chart.
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from math import floor, log10
+from math import cos, floor, log10, radians, sin
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +35,7 @@ STYLES = (
 )
 CYCLES = ("tab10", "Set1", "Set2", "Dark2", "Paired", "Accent", "tab20c")
 DPI = 100
+PIE_ROWS = 4  # of labels, in half a pie: those of one row are read from the left
 LUMINANCE = (0.3, 0.59, 0.11)
 
 
@@ -320,8 +321,10 @@ def _pie(random: Random, axes: Axes, plan: _Plan) -> list[tuple[str, float]]:
     if listed:
         axes.legend(wedges, plan.labels, loc="center left", bbox_to_anchor=(1, 0.5), handlelength=1, frameon=False)
         return rows
-    clockwise = [(90 - (wedge.theta1 + wedge.theta2) / 2) % 360 for wedge in wedges]
-    return [row for _, row in sorted(zip(clockwise, rows, strict=True))]
+    # Not clockwise: how many labels come before one in a decoder's order it can count.
+    middles = [radians((wedge.theta1 + wedge.theta2) / 2) for wedge in wedges]
+    down = [(-round(sin(middle) * PIE_ROWS), cos(middle)) for middle in middles]
+    return [row for _, row in sorted(zip(down, rows, strict=True))]
 
 
 def _legible(figure: Figure, axes: Axes, plan: _Plan) -> bool:
