@@ -4,7 +4,8 @@ A page is told letter by letter. Each word learns, by heads as in `printed.py`, 
 characters it is about to say, and which come before that. Tokens know the same of the first character on each of their
 patches, so a head that is asked for the second one of a patch can look for that whose first stands one column before,
 or was said last: there is a head for each patch of a token, and for each of its slots. All others look before the page,
-where nothing is said.
+where nothing is said; but one, which is hardly needed for a letter, looks at where the next line begins: words have to
+know at the end of a line whether there is one.
 
 What comes before a token in its line it has to learn from those to its left, so some heads of a page's tokens are
 taught to look there. Nothing of it is part of the checkpoint.
@@ -26,6 +27,8 @@ from torch import Tensor
 # asks. In each, the heads that share keys and values are those for the letters of one patch: the upper, or the lower.
 LAYERS = (4, 5)
 assert len(LAYERS) == SIDES
+NOWHERE = (IGNORED,) * 3
+AHEAD = (LAYERS[0], SIDES * SLOTS - 1)  # the layer and head that look at the next line: else for the third of a patch
 # Heads by which a page's tokens look left, of two layers, and how many tokens far. None of them is one that
 # `pointing.py` teaches the tokens of clips.
 LEFT = {2: {1: 1, 0: 2}, 3: {3: 1, 4: 2}}
@@ -36,12 +39,14 @@ class Spelled(Words):
     """Which words are about to say something of a page; one entry for each.
 
     `where` is what is to be said, in the text. `place`, `patch` and `slot` are where that lies on the medium, `IGNORED`
-    what lies nowhere: the end of a line, or of a long value that is not written.
+    what lies nowhere: the end of a line, or of a long value that is not written. `ahead` is the token on which the next
+    line begins.
     """
 
     place: Tensor
     patch: Tensor
     slot: Tensor
+    ahead: Tensor
     where: Place
 
 
@@ -49,23 +54,30 @@ def spell(read: Sequence[Sequence[Sequence[Address | None]]], printed: Printed) 
     """For what is read in each token, of each branch of each row."""
     entries = [
         # What a token says is decided by the one before.
-        (row, branch, token - 1, *printed.at[row].get(address, (IGNORED,) * 3), *printed.where(row, *address))
+        (
+            *(row, branch, token - 1),
+            *printed.at[row].get(address, NOWHERE),
+            printed.at[row].get((address[0] + 1, 0), NOWHERE)[0],
+            *printed.where(row, *address),
+        )
         for row, branches in enumerate(read)
         for branch, tokens in enumerate(branches)
         for token, address in enumerate(tokens)
         if address
     ]
-    known = torch.tensor(entries, dtype=torch.long).view(len(entries), 6 + NUMBERS)
-    return Spelled(*known[:, :6].unbind(-1), Place.of(known[:, 6:]))
+    known = torch.tensor(entries, dtype=torch.long).view(len(entries), 7 + NUMBERS)
+    return Spelled(*known[:, :7].unbind(-1), Place.of(known[:, 7:]))
 
 
-def shares(looks: Sequence[Tensor], spelled: Spelled, medium: slice) -> tuple[Tensor, Tensor]:
+def shares(looks: Sequence[Tensor], spelled: Spelled, medium: slice) -> tuple[Tensor, Tensor, Tensor]:
     """Of the head for each letter that lies somewhere, how much of its attention is there, (letters,), in their order.
 
-    And of all others, how much is before the medium, (heads,). `looks` are the layers' attention to the prefix, (rows,
-    heads, branches, length, prefix), `medium` its tokens there.
+    And where there is a next line, how much is there of the head for that, (words,); and of all others, how much is
+    before the medium, (heads,). `looks` are the layers' attention to the prefix, (rows, heads, branches, length,
+    prefix), `medium` its tokens there.
     """
     own, others = torch.zeros(len(spelled.row), device=spelled.row.device), []
+    ahead = torch.zeros(0, device=spelled.row.device)
     for number, layer in enumerate(LAYERS):
         attention = looks[layer].permute(0, 2, 3, 1, 4)[spelled.row, spelled.branch, spelled.token].float()
         wanted = (spelled.place != IGNORED) & (spelled.patch % SIDES == number)
@@ -73,8 +85,12 @@ def shares(looks: Sequence[Tensor], spelled: Spelled, medium: slice) -> tuple[Te
         own = own.masked_scatter(wanted, attention[wanted, head[wanted], medium.start + spelled.place[wanted]])
         rest = torch.ones(attention.shape[:2], dtype=torch.bool, device=attention.device)
         rest[wanted, head[wanted]] = False
+        if layer == AHEAD[0]:
+            begins = rest[:, AHEAD[1]] & (spelled.ahead != IGNORED)
+            rest[begins, AHEAD[1]] = False
+            ahead = attention[begins, AHEAD[1], medium.start + spelled.ahead[begins]]
         others.append(attention[..., : medium.start].sum(-1)[rest])
-    return own[spelled.place != IGNORED], torch.cat(others)
+    return own[spelled.place != IGNORED], ahead, torch.cat(others)
 
 
 def missed(looks: Sequence[Tensor], spelled: Spelled, medium: slice) -> Tensor:

@@ -17,7 +17,7 @@ from heads import IGNORED
 from network import Layout
 from pointing import ENOUGH, words
 from printed import CHARACTERS, PATCHES, SIDES, SLOTS, show
-from spelling import LAYERS, LEFT, missed, missed_left, shares, spell
+from spelling import AHEAD, LAYERS, LEFT, missed, missed_left, shares, spell
 
 from ernie_cli.runtime.checkpoint import NANO, find
 from ernie_cli.runtime.prompt import END_OF_TURN
@@ -149,6 +149,14 @@ def _looks(spelled, length: int, start: int, share: float) -> list[torch.Tensor]
             own = looks[LAYERS[patch % SIDES]][0, patch // SIDES * SLOTS + slot, 0, token]
             own.zero_()
             own[start + place] = share
+    for token, place, patch, slot, begins in zip(
+        spelled.token, spelled.place, spelled.patch, spelled.slot, spelled.ahead, strict=True
+    ):
+        taken = place != IGNORED and (LAYERS[patch % SIDES], patch // SIDES * SLOTS + slot) == AHEAD
+        if begins != IGNORED and not taken:
+            own = looks[AHEAD[0]][0, AHEAD[1], 0, token]
+            own.zero_()
+            own[start + begins] = share
     return looks
 
 
@@ -159,12 +167,14 @@ def test_heads_are_wrong_by_what_they_do_not_give_to_the_letter(share: float, ex
     said, spelled = _spelled(page, tokenizer)
     medium = slice(5, 5 + 64)
     looks = _looks(spelled, len(said[0]), medium.start, share)
-    own, others = shares(looks, spelled, medium)
+    own, ahead, others = shares(looks, spelled, medium)
     assert len(own) == (spelled.place != IGNORED).sum()
-    assert len(own) + len(others) == len(spelled.row) * PATCHES * SLOTS
+    assert len(own) + len(ahead) + len(others) == len(spelled.row) * PATCHES * SLOTS
+    assert 0 < len(ahead) < (spelled.ahead != IGNORED).sum() + 1
+    assert (ahead == share).all()
     assert (own == share).all()
     assert (others == share).all()
-    assert missed(looks, spelled, medium).item() == pytest.approx(2 * expected, abs=1e-5)
+    assert missed(looks, spelled, medium).item() == pytest.approx(3 * expected, abs=1e-5)
 
 
 def test_shares_are_in_the_order_of_what_is_said(tokenizer) -> None:
@@ -173,7 +183,7 @@ def test_shares_are_in_the_order_of_what_is_said(tokenizer) -> None:
     looks = _looks(spelled, len(said[0]), 5, 1.0)
     for layer in LAYERS:  # the later a word, the more it looks
         looks[layer] *= torch.arange(len(said[0])).view(1, 1, 1, -1, 1) / len(said[0])
-    own, _ = shares(looks, spelled, slice(5, 5 + 64))
+    own, *_ = shares(looks, spelled, slice(5, 5 + 64))
     assert own.tolist() == pytest.approx((spelled.token[spelled.place != IGNORED] / len(said[0])).tolist())
 
 
@@ -213,3 +223,15 @@ def test_tokens_look_left_within_their_row_and_else_before_the_page(layer: int) 
     attention[0, head, before + width, 1] = -50
     attention[0, head, before + width, before + width - back] = 0
     assert missed_left(attention, layer, medium, width) > 1
+
+
+def test_the_next_line_is_where_its_first_letter_lies(tokenizer) -> None:
+    page = _page(3)
+    _, spelled = _spelled(page, tokenizer)
+    lines = {letter.line for letter in page.letters or []}
+    begins = {letter.line: letter for letter in page.letters or [] if letter.column == 0}
+    for line, token in zip(spelled.where.line.tolist(), spelled.ahead.tolist(), strict=True):
+        assert (token == IGNORED) == (line + 1 not in lines)
+        if token != IGNORED:
+            assert token == int(begins[line + 1].y * 8) * 8 + int(begins[line + 1].x * 8)
+    assert len(lines) > 2
