@@ -174,17 +174,20 @@ def _run(part: Any, weights: list[Tensor], *tensors: Tensor) -> Any:
     return _compiled[part](weights, *tensors)
 
 
-def loss(hidden: Tensor, head: Tensor, targets: Tensor) -> Tensor:
-    """Mean cross entropy of what hidden states (tokens, hidden) foretell, with the matrix `head` (classes, hidden)."""
+def loss(hidden: Tensor, head: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+    """Cross entropy of what hidden states (tokens, hidden) foretell, with the matrix `head` (classes, hidden).
+
+    It is the mean by `weights` (tokens,): how much each counts.
+    """
     if _loss not in _compiled:
-        return _loss(hidden, head, targets)
-    for tensor in (hidden, targets):
+        return _loss(hidden, head, targets, weights)
+    for tensor in (hidden, targets, weights):
         torch._dynamo.mark_dynamic(tensor, 0)
-    return _compiled[_loss](hidden, head, targets)
+    return _compiled[_loss](hidden, head, targets, weights)
 
 
-def _loss(hidden: Tensor, head: Tensor, targets: Tensor) -> Tensor:
-    return F.cross_entropy(F.linear(hidden, head).float(), targets)
+def _loss(hidden: Tensor, head: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+    return F.cross_entropy(F.linear(hidden, head).float(), targets, reduction="none") @ weights / weights.sum()
 
 
 # A layer's weights as tensors, so that the code compiled for one layer serves them all.

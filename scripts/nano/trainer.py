@@ -12,7 +12,7 @@ import spelling
 import torch
 import torch.distributed as dist
 from batches import Batch
-from heads import LAYER
+from heads import IGNORED, LAYER
 from moments import FRAMES, ClipHeads, Filmed
 from muon import Muon
 from network import attention_in, loss, padded_indices, read, see
@@ -51,6 +51,7 @@ SHOWN = {Asked.HEADS: (0.08, 0.08), Filmed.HEADS: (0.2, 0.4)}
 WORDS_LOOK = tuple(
     f"model.language_model.layers.{layer}.self_attn" for layer in (pointing.FIND_LAYER, pointing.READ_LAYER)
 )
+ENDS = 5.0  # how much more it counts what follows a line of a page: one that is held for the last costs all others
 POINTED = 0.5  # how much it counts to look where a time can be read
 RANK, WORLD = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))  # set by torchrun
 # Steps in which new heads learn by themselves, so many times as fast: what they want at first would shock the model.
@@ -243,7 +244,8 @@ class Trainer:
             if batch.layout.branches and not self.alone:
                 learned, _ = padded_indices(batch.targets != -100)
                 hidden = looked.hidden.flatten(0, 1)[learned]
-                said = loss(hidden, self.model.lm_head.weight, batch.targets.flatten()[learned])
+                weights = self._weights(batch).flatten()[learned]
+                said = loss(hidden, self.model.lm_head.weight, batch.targets.flatten()[learned], weights)
             if isinstance(batch.asked, Filmed) and not self.alone:
                 pointed = self._missed(looked, batch)
             if isinstance(batch.asked, Asked) and batch.asked.printed and not self.alone:
@@ -253,6 +255,16 @@ class Trainer:
                 words = pointing.words(looked.states[LAYER], batch.spelled, batch.layout)
                 pointed = pointed + self.heads[Asked.HEADS].print.misplaced(words, batch.spelled.where)
         return Losses(said, shown, pointed), looked.loads
+
+    def _weights(self, batch: Batch) -> Tensor:
+        """How much each token that is said counts, (rows, tokens); none where nothing is."""
+        weights = (batch.targets != -100).float()
+        if batch.spelled:
+            spelled, layout = batch.spelled, batch.layout
+            said = weights[:, layout.prefix :].view(len(weights), layout.branches, -1)
+            ends = spelled.place == IGNORED
+            said[spelled.row[ends], spelled.branch[ends], spelled.token[ends]] *= ENDS
+        return weights
 
     def _missed(self, looked: Looked, batch: Batch) -> Tensor:
         """How far off a clip's tokens look, and those that speak of it."""

@@ -73,7 +73,8 @@ def test_gradients_are_the_slopes_of_what_is_learned(engine: LocalEngine) -> Non
         medium = batch.layout.medium
         embeds = torch.cat([embeds[:, : medium.start], seen, embeds[:, medium.stop :]], 1)
         hidden = read(native, embeds, batch.positions, batch.layout, wanted=batch.targets != -100)
-        return loss(hidden.flatten(0, 1)[learned], native.lm_head.weight, batch.targets.flatten()[learned])
+        targets = batch.targets.flatten()[learned]
+        return loss(hidden.flatten(0, 1)[learned], native.lm_head.weight, targets, (targets != -100).float())
 
     with torch.no_grad():
         seen = see(native, batch.pixels, batch.grid)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from random import Random
 
 import pytest
 import torch
 from batches import collate, moved
-from curriculum import MIX, Curriculum
+from curriculum import BUDGETS, MIX, Curriculum
+from data.doc import doc_sample
 from torch.linalg import matrix_norm
-from trainer import ALONE, CAPPED_BY, CAPS, CLIP, Trainer, _clip
+from trainer import ALONE, CAPPED_BY, CAPS, CLIP, ENDS, Trainer, _clip
+
+from ernie_cli.runtime.prompt import END_OF_TURN
 
 
 @pytest.fixture
@@ -110,6 +114,19 @@ def test_clips_are_learned_from(trainer: Trainer, job: str) -> None:
     # The eyes learn from what the heads right behind them are asked, and not from times that are said.
     assert any(weight.grad is not None for weight in eyes) == (job != "times")
     assert any(weight.grad is not None for weight in decoder)
+
+
+def test_what_follows_a_line_counts_more(trainer: Trainer) -> None:
+    sample = doc_sample(Random(1), 224, 224, 4, 2)
+    batch = collate([sample] * 2, trainer.tokenizer, BUDGETS)
+    weights = trainer._weights(batch)
+    assert ((weights > 0) == (batch.targets != -100)).all()
+    # The ends of lines and cells of what is told, and of what is found.
+    said = [trainer.tokenizer.decode([token]) for token in batch.targets[weights == ENDS].tolist()]
+    assert set(said) <= {"\n", " ", "|", '"', "}", ",", END_OF_TURN}
+    assert said.count(END_OF_TURN) >= 2
+    assert len(said) >= 2 * len(sample.questions[0].answer.splitlines())
+    assert weights[weights > 0].unique().tolist() == [1.0, ENDS]
 
 
 @pytest.mark.parametrize("job", sorted({*MIX} - {"easy-vqa"}))  # which asks nothing that `ask` does not
