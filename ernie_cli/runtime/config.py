@@ -168,7 +168,7 @@ def pixel_budgets(read: Callable[[str], dict[str, Any]]) -> PixelBudgets:
     """Pixels of a picture, a video frame and a printed page, as the checkpoint states them.
 
     Where it states none they are Baidu's, and a page's those of a picture: `print_min_pixels` and `print_max_pixels`,
-    beside a picture's, are a key of ours, for a model that learned print at a size of its own.
+    beside a picture's, are keys of our own, for a model that learned print at a size of its own.
 
     `read` gives a file of the checkpoint decoded, and an empty dictionary where there is none. The hub's layout keeps
     both in `preprocessor_config.json` (`min_pixels`, `video_min_pixels`); transformers keeps `size.shortest_edge` and

@@ -107,10 +107,7 @@ class Printed:
         word = bisect_left(gaps, column)
         letter = column - gaps[word - 1] - 1 if word else column
         counted = zip((line, column, word, letter), (LINES, COLUMNS, WORDS, LETTERS), strict=True)
-        return [
-            *(min(number, most - 1) for number, most in counted),
-            *before,
-        ]
+        return [*(min(number, most - 1) for number, most in counted), *before]
 
 
 def show(pages: Sequence[Sequence[Letter]], height: int, width: int) -> Printed:

@@ -24,7 +24,7 @@ from printed import NUMBERS, SIDES, SLOTS, Place, Printed
 from torch import Tensor
 
 # Of the decoder, that words read with: left patches and right ones. They read what layer 3 hands on, which `printed.py`
-# asks. In each, the heads that share keys and values are those for the letters of one patch: the upper, or the lower.
+# asks. In each, the first half of the heads is for the letters of the upper patch, the other for those of the lower.
 LAYERS = (4, 5)
 assert len(LAYERS) == SIDES
 NOWHERE = (IGNORED,) * 3
