@@ -94,14 +94,22 @@ def answer(
         ids = tokenizer.encode([*before, Literal(question.answer), Markup(END_OF_TURN)])
         return ids, [None] * len(ids)
     ids = tokenizer.encode(before)
-    read: list[Address | None] = [None] * len(ids)
-    for is_read, group in groupby(zip(question.answer, question.read, strict=False), lambda one: one[1] is not None):
+    said, read = spelled_out(question.answer, question.read, tokenizer)
+    return [*ids, *said, tokenizer.id(END_OF_TURN)], [*[None] * len(ids), *read, question.read[-1]]
+
+
+def spelled_out(
+    text: str, read: Sequence[Address | None], tokenizer: Tokenizer
+) -> tuple[list[int], list[Address | None]]:
+    """Ids of a text of which some characters are read, and what is read in each: only these are said one by one."""
+    ids, addresses = list[int](), list[Address | None]()
+    for is_read, group in groupby(zip(text, read, strict=False), lambda one: one[1] is not None):
         said = list(group)
         for part in said if is_read else [("".join(letter for letter, _ in said), None)]:
             tokens = tokenizer.encode([Literal(part[0])])
             ids += tokens
-            read += [part[1]] * len(tokens)
-    return [*ids, tokenizer.id(END_OF_TURN)], [*read, question.read[-1]]
+            addresses += [part[1]] * len(tokens)
+    return ids, addresses
 
 
 class Branch(NamedTuple):
@@ -127,16 +135,25 @@ def branch(question: Question, tokenizer: Tokenizer) -> Branch:
         thought = tokenizer.encode([Literal(question.thought)])
         learned = [False] * len(prompt) + [wanted(tokenizer.decode([t]).strip()) for t in thought]
         return Branch(prompt + thought, learned, [None] * len(learned))
-    thought: list[Markup | Literal] = [Literal(question.thought), closed] if question.mode == "open" else []
-    said, read = answer(question, tokenizer, thought)
+    if question.mode == "open" and question.quoted:
+        said, read = spelled_out(question.thought, question.quoted, tokenizer)
+        after = answer(question, tokenizer, [closed])
+        said, read = said + after[0], read + after[1]
+    else:
+        said, read = answer(question, tokenizer, [Literal(question.thought), closed] if question.mode == "open" else [])
     return Branch(prompt + said, [False] * len(prompt) + [True] * len(said), [None] * len(prompt) + read)
 
 
 def given(question: Question, tokenizer: Tokenizer, said: list[int]) -> list[int]:
     """The ids that a question's `said` ones are foretold from: with letters that were misread, if there are any."""
-    if not question.misread:
+    if not (question.misread or question.misquoted):
         return said
-    ids = branch(replace(question, answer=question.misread), tokenizer).ids
+    heard = replace(
+        question,
+        answer=question.misread or question.answer,
+        thought=question.misquoted or question.thought if question.mode == "open" else question.thought,
+    )
+    ids = branch(heard, tokenizer).ids
     return ids if len(ids) == len(said) else said
 
 

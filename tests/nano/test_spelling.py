@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 import torch
-from batches import answer, branch, collate
+from batches import answer, branch, collate, given
 from curriculum import BUDGETS, Curriculum
 from data import Question, Sample
 from data.doc import doc_sample
@@ -235,3 +235,19 @@ def test_the_next_line_is_where_its_first_letter_lies(tokenizer) -> None:
         if token != IGNORED:
             assert token == int(begins[line + 1].y * 8) * 8 + int(begins[line + 1].x * 8)
     assert len(lines) > 2
+
+
+def test_a_quoted_line_is_said_letter_by_letter_in_the_thought(tokenizer) -> None:
+    page = next(page for seed in range(20) for page in [_page(seed)] if any(q.quoted for q in page.questions[1:]))
+    question = next(question for question in page.questions[1:] if question.quoted and any(question.quoted))
+    one = branch(question, tokenizer)
+    assert question.thought in tokenizer.decode(one.ids)
+    read = [address for address in one.read if address]
+    assert read[: len([at for at in question.quoted if at])] == [at for at in question.quoted if at]
+    # Misread, it goes on as it should.
+    wrong = misread(Random(1), question, 0.5)
+    assert wrong.misquoted
+    assert wrong.misquoted != question.thought
+    ids = given(wrong, tokenizer, one.ids)
+    assert len(ids) == len(one.ids)
+    assert wrong.misquoted in tokenizer.decode(ids)

@@ -16,7 +16,7 @@ from random import Random
 from data import Question, Sample
 from data.ask import ORDER
 from data.pages import Page, counted, draw_page, full_page
-from data.reading import found_by, told_by
+from data.reading import Quoting, found_by, told_by
 from data.texts import SUMS
 from ernie_cli.messages import Picture
 
@@ -34,9 +34,11 @@ def doc_sample(random: Random, width: int, height: int, most: int, questions: in
     page = replace(page, says=f"{page.says} I see {len(page.rows)} line{'' if len(page.rows) == 1 else 's'}.")
     asked = [Question(TRANSCRIBE, page.says, page.markdown, read=told_by(page.blocks, letters))]
     for _ in range(4 * questions):
-        question, lines = _ask(random, page)
+        says = Quoting(letters).say(page.says)
+        question, lines = _ask(random, page, says)
         if len(asked) < questions and question.text not in [other.text for other in asked]:
-            asked.append(replace(question, read=found_by(question.answer, letters, lines)))
+            read = found_by(question.answer, letters, lines)
+            asked.append(replace(question, thought=says.text, quoted=tuple(says.read), read=read))
     return Sample(Picture(image, printed=True), asked, letters=letters)
 
 
@@ -58,47 +60,47 @@ def spoken(label: str) -> str:
 Found = tuple[Question, list[int | None]]  # and the line that each value of its answer stands on
 
 
-def _ask(random: Random, page: Page) -> Found:
-    """A question whose thought says on which lines the answer stands, counted from 1: what is found is then read."""
+def _ask(random: Random, page: Page, says: Quoting) -> Found:
+    """A question; its thought `says` on which lines the answer stands, counted from 1, and what these are."""
     roll = random.random()
     if page.fields and roll < 0.5:
-        return _named(random, page)
+        return _named(random, page, says)
     if ((page.fields or page.items) and roll < 0.9) or roll < 0.12:
-        return _schema(random, page)
-    return _line(random, page)
+        return _schema(random, page, says)
+    return _line(random, page, says)
 
 
-def _named(random: Random, page: Page) -> Found:
+def _named(random: Random, page: Page, says: Quoting) -> Found:
     label, (text, _) = random.choice(list(page.fields.items()))
     ask = random.choice(["What is the {}?", "What is the {}?", "what {} is given?", "Give the {}."])
     line = page.line(label)
-    thought = f"{page.says} I find the {spoken(label)} on line {line + 1}."
-    return Question(ask.format(spoken(label)), thought, text), [line]
+    says.say(f" I find the {spoken(label)} on line ").number(line).say(": ").quote(line).say(".")
+    return Question(ask.format(spoken(label)), "", text), [line]
 
 
-def _line(random: Random, page: Page) -> Found:
+def _line(random: Random, page: Page, says: Quoting) -> Found:
     """The heading, a line (headings do not count) or a point, found by where it stands, or their number."""
     if page.blocks[0].kind == "heading" and random.random() < 0.4:
-        thought = f"{page.says} A heading stands above it."
-        return Question("What is the heading?", thought, page.blocks[0].rows[0][0]), [0]
+        says.say(" A heading stands above it.")
+        return Question("What is the heading?", "", page.blocks[0].rows[0][0]), [0]
     rows = [row for block in page.blocks if block.kind != "heading" for row in block.rows]
     kind = page.blocks[-1].kind
     noun = {"bullets": "point", "numbers": "point", "table": "row"}.get(kind, "line")
     if kind == "table" and page.fields.keys() & {"Total"}:
-        return _named(random, page)
+        return _named(random, page, says)
     if kind == "table" or random.random() < 0.2:
         count = len(rows) - (kind == "table")
         be = "is" if count == 1 else "are"
-        thought = f"{page.says} There {be} {counted(count, noun)}."
-        return Question(f"How many {noun}s are there?", thought, str(count)), [None]
+        says.say(f" There {be} {counted(count, noun)}.")
+        return Question(f"How many {noun}s are there?", "", str(count)), [None]
     index = random.randrange(min(len(rows), len(ORDER)))
     which = "last" if index == len(rows) - 1 else ORDER[index]
     line = index + len(page.rows) - len(rows)
-    thought = f"{page.says} Its {which} {noun} is on line {line + 1}."
-    return Question(f"What does the {which} {noun} say?", thought, " ".join(rows[index])), [line]
+    says.say(f" Its {which} {noun} is on line ").number(line).say(".")
+    return Question(f"What does the {which} {noun} say?", "", " ".join(rows[index])), [line]
 
 
-def _schema(random: Random, page: Page) -> Found:
+def _schema(random: Random, page: Page, says: Quoting) -> Found:
     """Some fields of the page, at times one that it does not give, and its items."""
     given = [label for label in page.fields if " of " not in label]
     labels = random.sample(
@@ -113,7 +115,8 @@ def _schema(random: Random, page: Page) -> Found:
     missing = random.sample(others, 1) if random.random() < 0.2 or not (labels or listed) else []
     labels = [*labels, *missing]
     random.shuffle(labels)
-    terms, data, lines, places = [], {}, list[int | None](), []
+    terms, data, lines = [], {}, list[int | None]()
+    begin = " I find"
     for label in labels:
         printed = label in page.fields and label not in missing
         value = page.fields[label][1] if printed else None
@@ -124,7 +127,8 @@ def _schema(random: Random, page: Page) -> Found:
         if printed:
             line = page.line(label)
             lines.append(line)
-            places.append(f"the {spoken(label)} on line {line + 1}")
+            says.say(f"{begin} the {spoken(label)} on line ").number(line).say(": ").quote(line)
+            begin = ","
     if listed and page.items:
         key, items = page.items
         parts = [f"{name} number" if isinstance(value, (int, float)) else name for name, value in items[0].items()]
@@ -132,9 +136,14 @@ def _schema(random: Random, page: Page) -> Found:
         data[key] = items
         of_items = [page.line(str(next(iter(item.values())))) for item in items]
         lines += [line for line, item in zip(of_items, items, strict=True) for _ in item]
-        first, last = of_items[0] + 1, of_items[-1] + 1
-        where = f"line {first}" if first == last else f"lines {first} to {last}"
-        places.append(f"the {key} on {where}")
-    found = f" I find {', '.join(places)}." if places else ""
-    absent = f" It gives no {spoken(missing[0])}." if missing else ""
-    return Question(SCHEMA.format(fields=", ".join(terms)), page.says + found + absent, json.dumps(data)), lines
+        first, last = of_items[0], of_items[-1]
+        says.say(f"{begin} the {key} on line{'s' * (first != last)} ").number(first)
+        if first != last:
+            says.say(" to ").number(last)
+        says.say(": ")
+        begin = ","
+        for number, line in enumerate(of_items):
+            says.say(", " * (number > 0)).quote(line)
+    says.say("." if begin == "," else "")
+    says.say(f" It gives no {spoken(missing[0])}." if missing else "")
+    return Question(SCHEMA.format(fields=", ".join(terms)), "", json.dumps(data)), lines

@@ -18,13 +18,18 @@ ALPHABETS = (string.digits, string.ascii_lowercase, string.ascii_uppercase)
 
 def misread(random: Random, question: Question, share: float) -> Question:
     """The same with a share of the characters that are read taken for others, letters for letters and so on."""
-    if not question.read:
-        return question
+    said = _misread(random, question.answer, question.read, share)
+    return replace(question, misread=said, misquoted=_misread(random, question.thought, question.quoted, share))
+
+
+def _misread(random: Random, text: str, read: Sequence[Address | None] | None, share: float) -> str | None:
+    if not read:
+        return None
     said = [
         _other(random, character) if address and random.random() < share else character
-        for character, address in zip(question.answer, question.read, strict=False)
+        for character, address in zip(text, read, strict=False)
     ]
-    return replace(question, misread="".join(said))
+    return "".join(said)
 
 
 def _other(random: Random, character: str) -> str:
@@ -51,6 +56,36 @@ def told_by(blocks: Sequence[Block], letters: Sequence[Letter]) -> tuple[Address
                 told.append(waiting[-1] if ended else _after(last))
                 ended = ended or character == "\n"
     return (*told, _after(last))
+
+
+class Quoting:
+    """A thought that quotes lines of a page: its `text`, and which character is read in each of that."""
+
+    def __init__(self, letters: Sequence[Letter]) -> None:
+        self.text, self.read = "", list[Address | None]()
+        self._lines: dict[int, dict[int, str]] = {}
+        for letter in letters:
+            self._lines.setdefault(letter.line, {})[letter.column] = letter.character
+
+    def say(self, text: str) -> Quoting:
+        """Words of its own."""
+        self.text += text
+        self.read += [None] * len(text)
+        return self
+
+    def number(self, line: int) -> Quoting:
+        """A line's number, counted from 1. It is read where the line begins, which is to be found for it."""
+        text = str(line + 1)
+        self.text += text
+        self.read += [(line, 0)] * len(text)
+        return self
+
+    def quote(self, line: int) -> Quoting:
+        """A line as it is printed, what stands left and right one blank apart."""
+        its = self._lines[line]
+        self.text += "".join(its.get(column, " ") for column in range(max(its) + 1))
+        self.read += [(line, column) for column in range(max(its) + 1)]
+        return self
 
 
 def _after(address: Address) -> Address:
