@@ -135,12 +135,11 @@ def branch(question: Question, tokenizer: Tokenizer) -> Branch:
         thought = tokenizer.encode([Literal(question.thought)])
         learned = [False] * len(prompt) + [wanted(tokenizer.decode([t]).strip()) for t in thought]
         return Branch(prompt + thought, learned, [None] * len(learned))
-    if question.mode == "open" and question.quoted:
-        said, read = spelled_out(question.thought, question.quoted, tokenizer)
-        after = answer(question, tokenizer, [closed])
-        said, read = said + after[0], read + after[1]
-    else:
-        said, read = answer(question, tokenizer, [Literal(question.thought), closed] if question.mode == "open" else [])
+    is_open = question.mode == "open"
+    quoted = question.quoted or [None] * len(question.thought)
+    thought, quotes = spelled_out(question.thought, quoted, tokenizer) if is_open else ([], [])
+    answered, reads = answer(question, tokenizer, [closed] if is_open else [])
+    said, read = thought + answered, quotes + reads
     return Branch(prompt + said, [False] * len(prompt) + [True] * len(said), [None] * len(prompt) + read)
 
 

@@ -43,7 +43,8 @@ LUMINANCE = (0.3, 0.59, 0.11)
 class Chart:
     """What a chart shows, with its values as they are: a person reads them as in `as_read`, if they are not written.
 
-    `span` is the length of its value axis, 100 for a pie; `labelled`: its values are written."""
+    `span` is the length of its value axis, 100 for a pie; `labelled`: its values are written.
+    """
 
     kind: str
     title: str | None

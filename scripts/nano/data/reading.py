@@ -63,29 +63,31 @@ class Quoting:
 
     def __init__(self, letters: Sequence[Letter]) -> None:
         self.text, self.read = "", list[Address | None]()
-        self._lines: dict[int, dict[int, str]] = {}
-        for letter in letters:
-            self._lines.setdefault(letter.line, {})[letter.column] = letter.character
+        self._lines = _lines(letters)
 
-    def say(self, text: str) -> Quoting:
-        """Words of its own."""
+    def say(self, text: str, read: Sequence[Address] = ()) -> Quoting:
+        """Words of its own, or those that are `read`."""
         self.text += text
-        self.read += [None] * len(text)
+        self.read += read or [None] * len(text)
         return self
 
     def number(self, line: int) -> Quoting:
         """A line's number, counted from 1. It is read where the line begins, which is to be found for it."""
         text = str(line + 1)
-        self.text += text
-        self.read += [(line, 0)] * len(text)
-        return self
+        return self.say(text, [(line, 0)] * len(text))
 
     def quote(self, line: int) -> Quoting:
         """A line as it is printed, what stands left and right one blank apart."""
-        its = self._lines[line]
-        self.text += "".join(its.get(column, " ") for column in range(max(its) + 1))
-        self.read += [(line, column) for column in range(max(its) + 1)]
-        return self
+        text = self._lines[line]
+        return self.say(text, [(line, column) for column in range(len(text))])
+
+
+def _lines(letters: Sequence[Letter]) -> dict[int, str]:
+    """The texts of lines, by their numbers, a gap as one blank."""
+    lines: dict[int, dict[int, str]] = {}
+    for letter in letters:
+        lines.setdefault(letter.line, {})[letter.column] = letter.character
+    return {line: "".join(its.get(i, " ") for i in range(max(its) + 1)) for line, its in lines.items()}
 
 
 def _after(address: Address) -> Address:
@@ -99,10 +101,7 @@ def found_by(answer: str, letters: Sequence[Letter], on: Sequence[int | None]) -
     These stand `on` lines, None for one that is not read, or that does not stand just once on its line.
     """
     found: list[Address | None] = [None] * (len(answer) + 1)
-    lines: dict[int, dict[int, str]] = {}
-    for letter in letters:
-        lines.setdefault(letter.line, {})[letter.column] = letter.character
-    texts = {line: "".join(its.get(i, " ") for i in range(max(its) + 1)) for line, its in lines.items()}
+    texts = _lines(letters)
     values = [match.span(match.lastindex) for match in VALUE.finditer(answer) if match.lastindex]
     spans = values if answer.startswith(("{", "[")) else [(0, len(answer))]
     for (begin, end), line in zip(spans, on, strict=True):
