@@ -136,23 +136,18 @@ def branch(question: Question, tokenizer: Tokenizer) -> Branch:
         learned = [False] * len(prompt) + [wanted(tokenizer.decode([t]).strip()) for t in thought]
         return Branch(prompt + thought, learned, [None] * len(learned))
     is_open = question.mode == "open"
-    quoted = question.quoted or [None] * len(question.thought)
-    thought, quotes = spelled_out(question.thought, quoted, tokenizer) if is_open else ([], [])
+    cited = question.cited or [None] * len(question.thought)
+    thought, cites = spelled_out(question.thought, cited, tokenizer) if is_open else ([], [])
     answered, reads = answer(question, tokenizer, [closed] if is_open else [])
-    said, read = thought + answered, quotes + reads
+    said, read = thought + answered, cites + reads
     return Branch(prompt + said, [False] * len(prompt) + [True] * len(said), [None] * len(prompt) + read)
 
 
 def given(question: Question, tokenizer: Tokenizer, said: list[int]) -> list[int]:
     """The ids that a question's `said` ones are foretold from: with letters that were misread, if there are any."""
-    if not (question.misread or question.misquoted):
+    if not question.misread:
         return said
-    heard = replace(
-        question,
-        answer=question.misread or question.answer,
-        thought=question.misquoted or question.thought if question.mode == "open" else question.thought,
-    )
-    ids = branch(heard, tokenizer).ids
+    ids = branch(replace(question, answer=question.misread), tokenizer).ids
     return ids if len(ids) == len(said) else said
 
 

@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 
 # About 64 tokens, whatever the picture's size: then the width of a picture tells its height as well.
 PICTURES = PixelBudget(224 * 224, 80 * FACTOR**2)
-# About 140: of letters less than half a patch wide, one in six is misread.
-PRINT = PixelBudget(128 * FACTOR**2, 160 * FACTOR**2)
+# About 200: letters of a chart would be less than two thirds of a patch wide in 140, and one in four of them misread.
+PRINT = PixelBudget(180 * FACTOR**2, 216 * FACTOR**2)
 TINY = PixelBudget(2 * 2 * FACTOR**2, 2 * 2 * FACTOR**2)
 FRAMES = PixelBudget(84 * 84, 124 * 124)  # so that 4:3 and 6:5 come out at 112 x 112, and the clock is no smaller
 STRIPS = PixelBudget(FACTOR**2, 124 * 124)  # of frames, as they are
@@ -47,7 +47,7 @@ BUDGETS = PixelBudgets(PICTURES, FRAMES, PRINT)
 QUESTIONS = 1
 ROWS = 32
 PAGE = 160  # pixels of a side of a page, at least: smaller ones hold little print
-CHARTED = 0.1  # of batches of letters
+CHARTED = 0.35  # of batches of letters
 AGAIN = 3  # how often what takes long to draw is shown, on average: charts, and clips (`reels.py`)
 CHARTS_KEPT = 1_000  # of a size, some 200 kB each
 PAGES = 16  # print has so many letters that more of it teaches no more
@@ -56,7 +56,7 @@ FILM_ASKED = 128  # frames of one about which something is: words take longer th
 LENGTHS = (8, 12, 16, 16, 20, 24, 32, 32)  # of clips, in frames
 CLIP_QUESTIONS, TIMES = 3, 5
 NEVER = 2  # of these, about what never happens, if so much is asked
-COLORED = 0.4  # of clips that are also asked for when a thing is of a color: few other questions are
+COLORED = 0.7  # of clips that are also asked for when a thing is of a color: few other questions are
 WHOLE, MOVING = 0.3, 0.2  # of clips about which something is said, if they are long enough
 SIDE = 4 * FACTOR  # pixels of frames
 CLOCKS = 8  # frames of a clip about which nothing is said, at least
@@ -263,7 +263,7 @@ class Curriculum:
     def _doc(self, learned: int) -> Callable[[], Sample]:
         """Few lines first; a page is transcribed, and asked for something on it."""
         own = self.own
-        lines = self.random.choice([1, 2] if learned < 4_000 else [1, 2, 4] if learned < 12_000 else [2, 4, 6])
+        lines = self.random.choice([1, 2] if learned < 4_000 else [1, 2, 4] if learned < 12_000 else [2, 4, 6, 8])
         width, height = draw_size(self.random, PAGE)
 
         def make() -> Sample:

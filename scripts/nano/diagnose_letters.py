@@ -2,7 +2,7 @@
 
 The head of `places.py` that is asked for the characters on a token is asked about held-out pages full of print. The
 figures are the shares of cells that are right, each with how many there were, by what is printed there, and by how wide
-it is: from its middle to that of its neighbor, in patches.
+it is: from its middle to that of its neighbor, in patches. With `--charts` they are asked about charts instead.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from random import Random
 
 import torch
 from batches import collate
-from curriculum import BUDGETS, PAGE
-from data import HELD_OUT, Letter
+from curriculum import BUDGETS, CHARTS, PAGE
+from data import HELD_OUT, Letter, Sample
+from data.chart import chart_sample
 from data.doc import print_sample
 from data.scenes import draw_size
 from diagnose_clips import arguments
@@ -29,15 +30,15 @@ KINDS = {"digits": str.isdigit, "small letters": str.islower, "capitals": str.is
 
 
 @torch.no_grad()
-def answers(trainer: Trainer, seeds: range) -> tuple[Tensor, Tensor, Tensor]:
-    """What is read in the cells of pages drawn from `seeds`, what is printed there, and how wide that is, (cells,).
+def answers(trainer: Trainer, seeds: range, *, charts: bool = False) -> tuple[Tensor, Tensor, Tensor]:
+    """What is read in the cells of pages drawn from `seeds`, or of `charts`, what is printed there, and how wide.
 
-    0 is nothing, which has no width either, nor has what stands alone.
+    Each is (cells,). 0 is nothing, which has no width either, nor has what stands alone.
     """
     read, printed, wide = [], [], []
     for seed in seeds:
         random = Random(HELD_OUT + seed)
-        sample = print_sample(random, *draw_size(random, PAGE))
+        sample = _sample(random, charts=charts)
         batch = collate([sample], trainer.tokenizer, BUDGETS)
         assert isinstance(batch.asked, Asked)
         assert batch.asked.printed
@@ -47,6 +48,10 @@ def answers(trainer: Trainer, seeds: range) -> tuple[Tensor, Tensor, Tensor]:
         printed.append(batch.asked.printed.letters.flatten())
         wide.append(_widths(sample.letters or (), batch.asked.printed, batch.grid[2]))
     return torch.cat(read), torch.cat(printed), torch.cat(wide)
+
+
+def _sample(random: Random, *, charts: bool) -> Sample:
+    return chart_sample(random, *random.choice(CHARTS), 1) if charts else print_sample(random, *draw_size(random, PAGE))
 
 
 def _widths(letters: Sequence[Letter], printed: Printed, patches: int) -> Tensor:
@@ -81,8 +86,9 @@ def shares(read: Tensor, printed: Tensor, wide: Tensor) -> dict[str, tuple[float
 
 
 def main() -> None:
-    options = arguments(__doc__, limit=100)
-    print(json.dumps(shares(*answers(Trainer(options.folder, 0.0), range(options.limit))), indent=2))
+    options = arguments(__doc__, limit=100, switch="charts")
+    found = answers(Trainer(options.folder, 0.0), range(options.limit), charts=options.charts)
+    print(json.dumps(shares(*found), indent=2))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ the page on which it lies knows which line that is and what it begins with there
 word (`known`, by the heads of `printed.py`), how often the word does that is about to say it (`line`, `column`, in
 either way, and the two characters `before`), how much of the attention of the head for it is there (`looked`, by
 `spelling.py`), and how often it is said right (`said`). `tell` rows are of transcriptions, `find` rows of answers
-and of what is quoted before.
+and of the numbers of lines before.
 
 With `--charts` it is charts that are told as tables and asked about. Values that are not written, but read off the
 axis, have rows of their own: there, the token where the bar ends must also tell the first two characters (`known`).

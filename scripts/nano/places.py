@@ -26,7 +26,7 @@ STEP, REACH = 4, 128  # pixels, of the picture as the model sees it: an edge's d
 OFFSETS = 2 * REACH // STEP + 1
 STEPS = 101  # places of an edge: hundredths of the picture's width or height
 MOST = 8  # things whose numbers are told apart
-SIDE = 16  # rows and columns of tokens, at most
+SIDE = 16  # rows and columns of tokens that are told apart
 KINDS = [len(SHAPES) + 1, len(COLORS)]
 
 
@@ -106,7 +106,7 @@ class Heads(nn.Module):
         `patches` are what the tower made of the pictures, (pictures, patches, width): only print is asked of them.
         """
         early, late = split(self.early(scaled(seen)), EARLY), split(self.late(scaled(state)), LATE)
-        sides = (torch.arange(side, device=seen.device) for side in (asked.height, asked.width))
+        sides = (torch.arange(side, device=seen.device).clamp(max=SIDE - 1) for side in (asked.height, asked.width))
         own = torch.cartesian_prod(*sides).expand(len(seen), -1, -1)
         off = mistakes(late["place"], own)
         if asked.kinds is not None:

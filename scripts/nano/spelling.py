@@ -5,7 +5,8 @@ characters it is about to say, and which come before that. Tokens know the same 
 patches, so a head that is asked for the second one of a patch can look for that whose first stands one column before,
 or was said last: there is a head for each patch of a token, and for each of its slots. All others look before the page,
 where nothing is said; but one, which is hardly needed for a letter, looks at where the next line begins: words have to
-know at the end of a line whether there is one.
+know at the end of a line whether there is one. And of those before, one looks at where their own line begins: which
+that is, of a field that is asked for, is told by the label there and by nothing else.
 
 What comes before a token in its line it has to learn from those to its left, so some heads of a page's tokens are
 taught to look there. Nothing of it is part of the checkpoint.
@@ -29,6 +30,7 @@ LAYERS = (4, 5)
 assert len(LAYERS) == SIDES
 NOWHERE = (IGNORED,) * 3
 AHEAD = (LAYERS[0], SIDES * SLOTS - 1)  # the layer and head that look at the next line: else for the third of a patch
+BEGINS = (3, 0)  # that look at their own line, before what layer 3 hands on is asked for its number
 # Heads by which a page's tokens look left, of two layers, and how many tokens far. None of them is one that
 # `pointing.py` teaches the tokens of clips.
 LEFT = {2: {1: 1, 0: 2}, 3: {3: 1, 4: 2}}
@@ -39,13 +41,14 @@ class Spelled(Words):
     """Which words are about to say something of a page; one entry for each.
 
     `where` is what is to be said, in the text. `place`, `patch` and `slot` are where that lies on the medium, `IGNORED`
-    what lies nowhere: the end of a line, or of a long value that is not written. `ahead` is the token on which the next
-    line begins.
+    what lies nowhere: the end of a line, or of a long value that is not written. `begins` is the token on which the
+    line begins, `ahead` that of the next one.
     """
 
     place: Tensor
     patch: Tensor
     slot: Tensor
+    begins: Tensor
     ahead: Tensor
     where: Place
 
@@ -57,7 +60,7 @@ def spell(read: Sequence[Sequence[Sequence[Address | None]]], printed: Printed) 
         (
             *(row, branch, token - 1),
             *printed.at[row].get(address, NOWHERE),
-            printed.at[row].get((address[0] + 1, 0), NOWHERE)[0],
+            *(printed.at[row].get((line, 0), NOWHERE)[0] for line in (address[0], address[0] + 1)),
             *printed.where(row, *address),
         )
         for row, branches in enumerate(read)
@@ -65,16 +68,16 @@ def spell(read: Sequence[Sequence[Sequence[Address | None]]], printed: Printed) 
         for token, address in enumerate(tokens)
         if address
     ]
-    known = torch.tensor(entries, dtype=torch.long).view(len(entries), 7 + NUMBERS)
-    return Spelled(*known[:, :7].unbind(-1), Place.of(known[:, 7:]))
+    known = torch.tensor(entries, dtype=torch.long).view(len(entries), 8 + NUMBERS)
+    return Spelled(*known[:, :8].unbind(-1), Place.of(known[:, 8:]))
 
 
-def shares(looks: Sequence[Tensor], spelled: Spelled, medium: slice) -> tuple[Tensor, Tensor, Tensor]:
+def shares(looks: Sequence[Tensor], spelled: Spelled, medium: slice) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Of the head for each letter that lies somewhere, how much of its attention is there, (letters,), in their order.
 
-    And where there is a next line, how much is there of the head for that, (words,); and of all others, how much is
-    before the medium, (heads,). `looks` are the layers' attention to the prefix, (rows, heads, branches, length,
-    prefix), `medium` its tokens there.
+    And how much is where the line begins and where the next one does, of the heads for these, (words,); and of all
+    others of `LAYERS`, how much is before the medium, (heads,). `looks` are the layers' attention to the prefix, (rows,
+    heads, branches, length, prefix), `medium` its tokens there.
     """
     own, others = torch.zeros(len(spelled.row), device=spelled.row.device), []
     ahead = torch.zeros(0, device=spelled.row.device)
@@ -90,7 +93,10 @@ def shares(looks: Sequence[Tensor], spelled: Spelled, medium: slice) -> tuple[Te
             rest[begins, AHEAD[1]] = False
             ahead = attention[begins, AHEAD[1], medium.start + spelled.ahead[begins]]
         others.append(attention[..., : medium.start].sum(-1)[rest])
-    return own[spelled.place != IGNORED], ahead, torch.cat(others)
+    known, (layer, head) = spelled.begins != IGNORED, BEGINS
+    begins = looks[layer][:, head][spelled.row, spelled.branch, spelled.token].float()[known]
+    on_line = begins.gather(1, medium.start + spelled.begins[known, None]).squeeze(1)
+    return own[spelled.place != IGNORED], on_line, ahead, torch.cat(others)
 
 
 def missed(looks: Sequence[Tensor], spelled: Spelled, medium: slice) -> Tensor:

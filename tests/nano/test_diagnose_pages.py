@@ -20,7 +20,7 @@ def test_all_that_is_read_is_told_of_once_and_shares_are_shares(tmp_path: Path) 
         sample = doc_sample(Random(HELD_OUT + seed), 224, 224, 6, 4)
         found = list(letters(trainer, sample))
         read = [
-            address for question in sample.questions for address in (*(question.read or ()), *(question.quoted or ()))
+            address for question in sample.questions for address in (*(question.read or ()), *(question.cited or ()))
         ]
         assert len(found) == sum(address is not None for address in read)
         assert len([what for what, *_ in found if what.startswith("tell")]) == len(sample.questions[0].answer) + 1

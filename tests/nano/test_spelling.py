@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from math import log
 from random import Random
 
 import pytest
 import torch
-from batches import answer, branch, collate, given
+from batches import answer, branch, collate
 from curriculum import BUDGETS, Curriculum
 from data import Question, Sample
 from data.doc import doc_sample
@@ -17,7 +18,7 @@ from heads import IGNORED
 from network import Layout
 from pointing import ENOUGH, words
 from printed import CHARACTERS, PATCHES, SIDES, SLOTS, show
-from spelling import AHEAD, LAYERS, LEFT, missed, missed_left, shares, spell
+from spelling import AHEAD, BEGINS, LAYERS, LEFT, missed, missed_left, shares, spell
 
 from ernie_cli.runtime.checkpoint import NANO, find
 from ernie_cli.runtime.prompt import END_OF_TURN
@@ -157,6 +158,9 @@ def _looks(spelled, length: int, start: int, share: float) -> list[torch.Tensor]
             own = looks[AHEAD[0]][0, AHEAD[1], 0, token]
             own.zero_()
             own[start + begins] = share
+    for token, begins in zip(spelled.token, spelled.begins, strict=True):
+        looks[BEGINS[0]][0, BEGINS[1], 0, token].zero_()
+        looks[BEGINS[0]][0, BEGINS[1], 0, token, start + begins] = share
     return looks
 
 
@@ -167,14 +171,16 @@ def test_heads_are_wrong_by_what_they_do_not_give_to_the_letter(share: float, ex
     said, spelled = _spelled(page, tokenizer)
     medium = slice(5, 5 + 64)
     looks = _looks(spelled, len(said[0]), medium.start, share)
-    own, ahead, others = shares(looks, spelled, medium)
+    own, begins, ahead, others = shares(looks, spelled, medium)
     assert len(own) == (spelled.place != IGNORED).sum()
     assert len(own) + len(ahead) + len(others) == len(spelled.row) * PATCHES * SLOTS
     assert 0 < len(ahead) < (spelled.ahead != IGNORED).sum() + 1
+    assert (begins == share).all()
+    assert len(begins) == len(spelled.row)
     assert (ahead == share).all()
     assert (own == share).all()
     assert (others == share).all()
-    assert missed(looks, spelled, medium).item() == pytest.approx(3 * expected, abs=1e-5)
+    assert missed(looks, spelled, medium).item() == pytest.approx(4 * expected, abs=1e-5)
 
 
 def test_shares_are_in_the_order_of_what_is_said(tokenizer) -> None:
@@ -237,17 +243,36 @@ def test_the_next_line_is_where_its_first_letter_lies(tokenizer) -> None:
     assert len(lines) > 2
 
 
-def test_a_quoted_line_is_said_letter_by_letter_in_the_thought(tokenizer) -> None:
-    page = next(page for seed in range(20) for page in [_page(seed)] if any(q.quoted for q in page.questions[1:]))
-    question = next(question for question in page.questions[1:] if question.quoted and any(question.quoted))
-    one = branch(question, tokenizer)
-    assert question.thought in tokenizer.decode(one.ids)
-    read = [address for address in one.read if address]
-    assert read[: len([at for at in question.quoted if at])] == [at for at in question.quoted if at]
-    # Misread, it goes on as it should.
-    wrong = misread(Random(1), question, 0.5)
-    assert wrong.misquoted
-    assert wrong.misquoted != question.thought
-    ids = given(wrong, tokenizer, one.ids)
-    assert len(ids) == len(one.ids)
-    assert wrong.misquoted in tokenizer.decode(ids)
+def test_each_line_begins_where_its_first_letter_is(tokenizer) -> None:
+    page = _page(3)
+    _, spelled = _spelled(page, tokenizer)
+    first = {letter.line: letter for letter in page.letters or [] if letter.column == 0}
+    for line, token in zip(spelled.where.line.tolist(), spelled.begins.tolist(), strict=True):
+        assert token == int(first[line].y * 8) * 8 + int(first[line].x * 8)
+
+
+def test_the_number_of_a_line_is_told_by_where_that_begins(tokenizer) -> None:
+    found = 0
+    for seed in range(20):
+        for question in _page(seed).questions[1:]:
+            one = branch(question, tokenizer)
+            assert question.thought in tokenizer.decode(one.ids)
+            cited = [address for address in question.cited or () if address]
+            assert [address for address in one.read if address][: len(cited)] == cited
+            numbers = [int(said) for said in re.findall(r"(?:on lines?|to) (\d)", question.thought)]
+            assert cited == [(number - 1, 0) for number in numbers]
+            found += len(numbers)
+    assert found > 20
+
+
+def test_whether_a_list_goes_on_is_seen_behind_its_last_value(tokenizer) -> None:
+    goes_on = ends = 0
+    for seed in range(40):
+        for question in _page(seed).questions[1:]:
+            for place, address in enumerate(question.read or ()):
+                if question.answer[place - 1 : place] == "}" and question.answer[place : place + 1] in (",", "]"):
+                    assert address
+                    assert address == question.read[place - 1]
+                    goes_on += question.answer[place] == ","
+                    ends += question.answer[place] == "]"
+    assert min(goes_on, ends) > 5

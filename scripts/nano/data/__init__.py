@@ -29,9 +29,9 @@ class Question:
     that is said.
 
     An answer with `read` is said letter by letter. It tells, of each and of the answer's end, which character of the
-    page is read there: of the end of a line, the one that would follow. `quoted` tells the same of the thought.
-    `misread` and `misquoted`, as long as the answer and the thought, are what the model is to have said of them where
-    it goes on: some letters are wrong, as happens, and it is to read on rightly.
+    page is read there: of the end of a line, the one that would follow. `cited` tells, of the thought, where lines
+    begin whose numbers are said. `misread`, as long as the answer, is what the model is to have said of it where it
+    goes on: some letters are wrong, as happens, and it is to read on rightly.
     """
 
     text: str
@@ -40,8 +40,7 @@ class Question:
     mode: Literal["open", "closed", "cut", "judged", "timed"] = "open"
     read: tuple[Address | None, ...] | None = None
     misread: str | None = None
-    quoted: tuple[Address | None, ...] | None = None
-    misquoted: str | None = None
+    cited: tuple[Address | None, ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from random import Random
 from data import Question, Sample
 from data.ask import ORDER
 from data.pages import Page, counted, draw_page, full_page
-from data.reading import Quoting, found_by, told_by
+from data.reading import Thought, found_by, told_by
 from data.texts import SUMS
 from ernie_cli.messages import Picture
 
@@ -34,11 +34,11 @@ def doc_sample(random: Random, width: int, height: int, most: int, questions: in
     page = replace(page, says=f"{page.says} I see {len(page.rows)} line{'' if len(page.rows) == 1 else 's'}.")
     asked = [Question(TRANSCRIBE, page.says, page.markdown, read=told_by(page.blocks, letters))]
     for _ in range(4 * questions):
-        says = Quoting(letters).say(page.says)
+        says = Thought().say(page.says)
         question, lines = _ask(random, page, says)
         if len(asked) < questions and question.text not in [other.text for other in asked]:
             read = found_by(question.answer, letters, lines)
-            asked.append(replace(question, thought=says.text, quoted=tuple(says.read), read=read))
+            asked.append(replace(question, thought=says.text, cited=tuple(says.read), read=read))
     return Sample(Picture(image, printed=True), asked, letters=letters)
 
 
@@ -57,28 +57,33 @@ def spoken(label: str) -> str:
     return " ".join("number" if word == "no" else word for word in words)
 
 
+def _key(label: str) -> str:
+    """What a label is called as data, and in thoughts about it: what is asked for is found again where it is said."""
+    return label.lower().replace(" ", "_")
+
+
 Found = tuple[Question, list[int | None]]  # and the line that each value of its answer stands on
 
 
-def _ask(random: Random, page: Page, says: Quoting) -> Found:
-    """A question; its thought `says` on which lines the answer stands, counted from 1, and what these are."""
+def _ask(random: Random, page: Page, says: Thought) -> Found:
+    """A question; its thought `says` on which lines the answer stands, counted from 1: what is found is then read."""
     roll = random.random()
-    if page.fields and roll < 0.5:
+    if page.fields and roll < 0.3:
         return _named(random, page, says)
     if ((page.fields or page.items) and roll < 0.9) or roll < 0.12:
         return _schema(random, page, says)
     return _line(random, page, says)
 
 
-def _named(random: Random, page: Page, says: Quoting) -> Found:
+def _named(random: Random, page: Page, says: Thought) -> Found:
     label, (text, _) = random.choice(list(page.fields.items()))
     ask = random.choice(["What is the {}?", "What is the {}?", "what {} is given?", "Give the {}."])
     line = page.line(label)
-    says.say(f" I find the {spoken(label)} on line ").number(line).say(": ").quote(line).say(".")
+    says.say(f" I find the {spoken(label)} on line ").number(line).say(".")
     return Question(ask.format(spoken(label)), "", text), [line]
 
 
-def _line(random: Random, page: Page, says: Quoting) -> Found:
+def _line(random: Random, page: Page, says: Thought) -> Found:
     """The heading, a line (headings do not count) or a point, found by where it stands, or their number."""
     if page.blocks[0].kind == "heading" and random.random() < 0.4:
         says.say(" A heading stands above it.")
@@ -100,7 +105,7 @@ def _line(random: Random, page: Page, says: Quoting) -> Found:
     return Question(f"What does the {which} {noun} say?", "", " ".join(rows[index])), [line]
 
 
-def _schema(random: Random, page: Page, says: Quoting) -> Found:
+def _schema(random: Random, page: Page, says: Thought) -> Found:
     """Some fields of the page, at times one that it does not give, and its items."""
     given = [label for label in page.fields if " of " not in label]
     labels = random.sample(
@@ -121,13 +126,13 @@ def _schema(random: Random, page: Page, says: Quoting) -> Found:
         printed = label in page.fields and label not in missing
         value = page.fields[label][1] if printed else None
         number = isinstance(value, (int, float)) or (value is None and label in SUMS)
-        key = label.lower().replace(" ", "_")
+        key = _key(label)
         terms.append(f"{key} number" if number else key)
         data[key] = value
         if printed:
             line = page.line(label)
             lines.append(line)
-            says.say(f"{begin} the {spoken(label)} on line ").number(line).say(": ").quote(line)
+            says.say(f"{begin} {key} on line ").number(line)
             begin = ","
     if listed and page.items:
         key, items = page.items
@@ -137,13 +142,10 @@ def _schema(random: Random, page: Page, says: Quoting) -> Found:
         of_items = [page.line(str(next(iter(item.values())))) for item in items]
         lines += [line for line, item in zip(of_items, items, strict=True) for _ in item]
         first, last = of_items[0], of_items[-1]
-        says.say(f"{begin} the {key} on line{'s' * (first != last)} ").number(first)
+        says.say(f"{begin} {key} on line{'s' * (first != last)} ").number(first)
         if first != last:
             says.say(" to ").number(last)
-        says.say(": ")
         begin = ","
-        for number, line in enumerate(of_items):
-            says.say(", " * (number > 0)).quote(line)
     says.say("." if begin == "," else "")
-    says.say(f" It gives no {spoken(missing[0])}." if missing else "")
+    says.say(f" It gives no {_key(missing[0])}." if missing else "")
     return Question(SCHEMA.format(fields=", ".join(terms)), "", json.dumps(data)), lines

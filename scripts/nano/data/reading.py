@@ -11,6 +11,7 @@ from random import Random
 from data import Address, Letter, Question
 from data.fonts import Block
 
+ENDS = re.compile(r'"?(?:}[,\]]?)?')  # what follows a value: whether a list goes on is seen behind its last one
 VALUE = re.compile(r'"[^"]*": |"([^"]+)"|(-?\d[\d.]*)')  # of JSON: a key, a text or a number
 
 ALPHABETS = (string.digits, string.ascii_lowercase, string.ascii_uppercase)
@@ -18,18 +19,13 @@ ALPHABETS = (string.digits, string.ascii_lowercase, string.ascii_uppercase)
 
 def misread(random: Random, question: Question, share: float) -> Question:
     """The same with a share of the characters that are read taken for others, letters for letters and so on."""
-    said = _misread(random, question.answer, question.read, share)
-    return replace(question, misread=said, misquoted=_misread(random, question.thought, question.quoted, share))
-
-
-def _misread(random: Random, text: str, read: Sequence[Address | None] | None, share: float) -> str | None:
-    if not read:
-        return None
+    if not question.read:
+        return question
     said = [
         _other(random, character) if address and random.random() < share else character
-        for character, address in zip(text, read, strict=False)
+        for character, address in zip(question.answer, question.read, strict=False)
     ]
-    return "".join(said)
+    return replace(question, misread="".join(said))
 
 
 def _other(random: Random, character: str) -> str:
@@ -58,28 +54,21 @@ def told_by(blocks: Sequence[Block], letters: Sequence[Letter]) -> tuple[Address
     return (*told, _after(last))
 
 
-class Quoting:
-    """A thought that quotes lines of a page: its `text`, and which character is read in each of that."""
+class Thought:
+    """A thought about a page: its `text`, and where the line begins whose number is said, of each of its characters."""
 
-    def __init__(self, letters: Sequence[Letter]) -> None:
+    def __init__(self) -> None:
         self.text, self.read = "", list[Address | None]()
-        self._lines = _lines(letters)
 
-    def say(self, text: str, read: Sequence[Address] = ()) -> Quoting:
-        """Words of its own, or those that are `read`."""
+    def say(self, text: str, read: Address | None = None) -> Thought:
+        """Words, if they are `read`, of what stands there."""
         self.text += text
-        self.read += read or [None] * len(text)
+        self.read += [read] * len(text)
         return self
 
-    def number(self, line: int) -> Quoting:
-        """A line's number, counted from 1. It is read where the line begins, which is to be found for it."""
-        text = str(line + 1)
-        return self.say(text, [(line, 0)] * len(text))
-
-    def quote(self, line: int) -> Quoting:
-        """A line as it is printed, what stands left and right one blank apart."""
-        text = self._lines[line]
-        return self.say(text, [(line, column) for column in range(len(text))])
+    def number(self, line: int) -> Thought:
+        """A line's number, counted from 1."""
+        return self.say(str(line + 1), (line, 0))
 
 
 def _lines(letters: Sequence[Letter]) -> dict[int, str]:
@@ -111,5 +100,8 @@ def found_by(answer: str, letters: Sequence[Letter], on: Sequence[int | None]) -
         whole = re.compile(rf"(?<![\w.]){re.escape(answer[begin:end])}(?:0+\b|(?!\w))")
         columns = [match.start() for match in whole.finditer(texts.get(line, ""))]
         if len(columns) == 1:
-            found[begin : end + 1] = [(line, columns[0] + i) for i in range(end - begin + 1)]
+            found[begin:end] = [(line, columns[0] + i) for i in range(end - begin)]
+            behind = ENDS.match(answer, end)
+            closed = max(end + 1, behind.end() if behind else 0)
+            found[end:closed] = [(line, columns[0] + end - begin)] * (closed - end)
     return tuple(found)

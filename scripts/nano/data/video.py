@@ -82,7 +82,7 @@ def colored_question(random: Random, clip: Clip) -> Question:
     if not seen:
         return _missing(random, clip)
     actor = random.choice(turned or seen)
-    event = colored(random, clip, actor)
+    event = colored(random, clip, actor, own=0.6)  # of most windows of a long clip the answer is never
     return _when(f"{_named(random, actor.shape)} {event.text}", clip, event)
 
 
@@ -174,12 +174,13 @@ def _stays(actor: Actor) -> str:
     return f"The {actor.shape} is {' and '.join(dict.fromkeys(state[0] for state in actor.states if state))}."
 
 
-def colored(random: Random, clip: Clip, actor: Actor) -> Event:
-    own = [state[0] for state in actor.states if state]
-    color = random.choice(own if random.random() < 0.8 else list(COLORS))
+def colored(random: Random, clip: Clip, actor: Actor, own: float = 0.8) -> Event:
+    """When it is of a color, mostly one of its `own`."""
+    seen = [state[0] for state in actor.states if state]
+    color = random.choice(seen if random.random() < own else list(COLORS))
     spans = actor.runs(lambda state: state[0] == color)
-    seen = " and ".join(f"from {clip.at(a)} to {clip.at(b)}" for a, b in spans)
-    return Event(f"is {color}", spans, f"The {actor.shape} is {color} {seen}." if spans else _stays(actor))
+    told = " and ".join(f"from {clip.at(a)} to {clip.at(b)}" for a, b in spans)
+    return Event(f"is {color}", spans, f"The {actor.shape} is {color} {told}." if spans else _stays(actor))
 
 
 EVENTS = (appearing, leaving, visible, moving, turning, colored)
