@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from ernie_cli.cli.asking import Asker
 from ernie_cli.errors import AnswerError, UsageError
 from ernie_cli.tasks import video as task
+from ernie_cli.tasks.findings import Plan, Seen, Window
 from ernie_cli.tasks.reading import AGAIN_HINT, Reading, check_nothing
-from ernie_cli.tasks.search import Plan, Search, Seen, Window
+from ernie_cli.tasks.search import Search
 
 if TYPE_CHECKING:
     from ernie_cli.cli.engine import FrameRules

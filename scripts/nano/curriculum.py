@@ -53,7 +53,7 @@ CHARTS_KEPT = 1_000  # of a size, some 200 kB each
 PAGES = 16  # print has so many letters that more of it teaches no more
 FILM = 256  # frames of a batch of clips about which nothing is said
 FILM_ASKED = 128  # frames of one about which something is: words take longer than frames
-LENGTHS = (8, 12, 16, 16, 20, 24, 32, 32)  # of clips, in frames
+LENGTHS = (8, 16, 16, 20, 24, 32, 32, 32)  # of clips, in frames: first looks at long ones have 32
 CLIP_QUESTIONS, TIMES = 3, 5
 NEVER = 2  # of these, about what never happens, if so much is asked
 COLORED = 0.7  # of clips that are also asked for when a thing is of a color: few other questions are
@@ -151,7 +151,7 @@ class Curriculum:
             frames = self.random.choice([8] if learned < 6_000 else [8, 16] if learned < 10_000 else LENGTHS)
             return self._video(frames), FILM_ASKED // frames, BUDGETS
         if job == "times":
-            frames = self.random.choice([8, 16, 16, 32] if learned > 20_000 else [8, 8, 16])
+            frames = self.random.choice([8, 16, 32, 32] if learned > 20_000 else [8, 8, 16])
             return self._times(frames), FILM_ASKED // frames, BUDGETS
         if job == "moments":
             return self._moments(learned)

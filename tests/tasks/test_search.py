@@ -9,7 +9,8 @@ from itertools import pairwise
 
 import pytest
 
-from ernie_cli.tasks.search import Found, Plan, Search, Seen, Window, merge, windows
+from ernie_cli.tasks.findings import Found, Plan, Seen, Window
+from ernie_cli.tasks.search import Search, merge, windows
 
 FPS = 25.0
 
@@ -126,17 +127,75 @@ def test_few_frames_a_look() -> None:
     assert one.start_s == pytest.approx(4.52, abs=1.01 / FPS)
 
 
-def test_what_a_closer_look_does_not_see_stays_as_it_was() -> None:
-    eye = Eye({"a": [(4.5, 7.2)]})
+def mistaken(eye: Eye, *first: tuple[Window, ...]) -> Callable[[str, Window, int], Seen]:
+    """The same eye, but what its first looks see is given."""
 
-    def only_once(event: str, window: Window, count: int) -> Seen:
+    def look(event: str, window: Window, count: int) -> Seen:
         seen = eye(event, window, count)
-        return seen if len(eye.looks) == 1 else Seen((), seen.times, seen.spacing_s)
+        return replace(seen, spans=first[len(eye.looks) - 1]) if len(eye.looks) <= len(first) else seen
 
-    found = Search(only_once, plan(12), ["a"])
+    return look
+
+
+@pytest.mark.parametrize("seen", [(4.5, 7.0), (1.0, 9.0)])
+def test_what_no_closer_look_sees_was_nothing(seen: Window) -> None:
+    found = Search(mistaken(Eye({"a": []}), (seen,)), plan(12), ["a"])
     found.run()
-    assert spans(found.found) == [(5.0, 7.0)]
-    assert found.found[0].resolution_s == pytest.approx(0.52)
+    assert found.found == []
+
+
+@pytest.mark.parametrize("seen", [(4.5, 7.0), (1.0, 9.0)])
+def test_a_closer_look_whose_answer_is_not_whole_tells_nothing(seen: Window) -> None:
+    look = mistaken(Eye({"a": []}), (seen,))
+    looks: list[Window] = []
+
+    def broken(event: str, window: Window, count: int) -> Seen:
+        looks.append(window)
+        return replace(look(event, window, count), complete=len(looks) == 1)
+
+    found = Search(broken, plan(12), ["a"])
+    found.run()
+    assert spans(found.found) == [seen]
+    assert not found.complete
+
+
+@pytest.mark.parametrize("event", [(11.7, 40.0), (0.0, 5.3), (7.2, 16.8), (2.0, 33.3)])
+@pytest.mark.parametrize("seen", [(0.0, 39.5), (8.0, 15.5), (3.0, 25.0)])
+def test_an_edge_that_is_not_where_it_was_seen_is_looked_for(event: Window, seen: Window) -> None:
+    eye = Eye({"a": [event]})
+    found = Search(mistaken(eye, (seen,)), plan(40, most=80), ["a"])
+    found.run()
+    assert len(eye.looks) == len(set(eye.looks)) < 20
+    (one,) = found.found
+    assert one.start_s == pytest.approx(event[0], abs=1.01 / FPS)
+    assert one.end_s == pytest.approx(event[1], abs=2.01 / FPS)
+
+
+def test_an_edge_between_two_looks_is_where_one_of_them_ends() -> None:
+    eye = Eye({"a": [(11.7, 20.0)]})
+
+    def all_or_nothing(event: str, window: Window, count: int) -> Seen:
+        """Sees no edges, but whether it holds for most of the time."""
+        seen = eye(event, window, count)
+        held = sum(end - start for start, end in seen.spans) > (window[1] - window[0]) / 2
+        return replace(seen, spans=((seen.times[0], seen.times[-1]),) if held else ())
+
+    look = mistaken(eye, ((0.0, 19.5),))
+    found = Search(lambda *asked: look(*asked) if not eye.looks else all_or_nothing(*asked), plan(20, most=40), ["a"])
+    found.run()
+    (one,) = found.found
+    assert one.start_s == pytest.approx(11.7, abs=0.5)
+    assert one.end_s == pytest.approx(20.0, abs=0.5)
+
+
+def test_an_edge_is_looked_for_only_so_far() -> None:
+    """Something that seems to hold wherever one looks closely ends where it was first seen to end."""
+    eye = Eye({"a": [(0.0, 600.0)]})
+    wanted = plan(600, most=32)
+    found = Search(mistaken(eye, ((2.0, 10.0),), *[()] * (len(windows(wanted)) - 1)), wanted, ["a"])
+    found.run()
+    assert len(eye.looks) < len(found.windows) + 10
+    assert spans(found.found) == [(0.0, 10.0)]
 
 
 def test_nothing_is_nothing() -> None:
