@@ -131,12 +131,12 @@ def branch(question: Question, tokenizer: Tokenizer) -> Branch:
         kept = " ".join(words[: len(question.text) % (len(words) + 1)])  # anywhere, but the same each time
         asked += [Literal(kept), Markup(BRIDGE if kept else ""), closed]
     prompt = tokenizer.encode(asked)
-    if wanted := WANTED.get(question.mode):
-        thought = tokenizer.encode([Literal(question.thought)])
-        learned = [False] * len(prompt) + [wanted(tokenizer.decode([t]).strip()) for t in thought]
-        return Branch(prompt + thought, learned, [None] * len(learned))
-    is_open = question.mode == "open"
     cited = question.cited or [None] * len(question.thought)
+    if wanted := WANTED.get(question.mode):
+        thought, cites = spelled_out(question.thought, cited, tokenizer)
+        learned = [False] * len(prompt) + [wanted(tokenizer.decode([t]).strip()) for t in thought]
+        return Branch(prompt + thought, learned, [None] * len(prompt) + cites)
+    is_open = question.mode == "open"
     thought, cites = spelled_out(question.thought, cited, tokenizer) if is_open else ([], [])
     answered, reads = answer(question, tokenizer, [closed] if is_open else [])
     said, read = thought + answered, cites + reads

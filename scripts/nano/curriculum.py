@@ -14,7 +14,7 @@ from data import Question, Sample
 from data.ask import easy_sample, scene_sample
 from data.chart import sample_of
 from data.clip import HOLD
-from data.doc import doc_sample, print_sample
+from data.doc import doc_sample, lines_sample, print_sample
 from data.ground import ground_sample, judged_sample
 from data.plots import Chart, draw_chart
 from data.reading import misread
@@ -55,6 +55,7 @@ FILM = 256  # frames of a batch of clips about which nothing is said
 FILM_ASKED = 128  # frames of one about which something is: words take longer than frames
 LENGTHS = (8, 16, 16, 20, 24, 32, 32, 32)  # of clips, in frames: first looks at long ones have 32
 CLIP_QUESTIONS, TIMES = 3, 5
+FOUND = 5  # thoughts about lines of a page
 NEVER = 2  # of these, about what never happens, if so much is asked
 COLORED = 0.7  # of clips that are also asked for when a thing is of a color: few other questions are
 WHOLE, MOVING = 0.3, 0.2  # of clips about which something is said, if they are long enough
@@ -67,6 +68,7 @@ MIX = {
     "ask": 0.12,
     "ground": 0.6,
     "doc": 0.3,
+    "lines": 0.3,
     "chart": 0.3,
     "places": 0.06,
     "letters": 0.3,
@@ -163,10 +165,11 @@ class Curriculum:
             "places": self._places,
             "letters": self._letters,
             "doc": self._doc,
+            "lines": self._lines,
             "chart": self._chart,
         }
         make = makers[job](learned) if job in makers else lambda: easy_sample(self.own, QUESTIONS)
-        rows = PAGES if job in ("letters", "doc", "chart") else 2 * ROWS if job in SILENT else ROWS
+        rows = PAGES if job in ("letters", "doc", "lines", "chart") else 2 * ROWS if job in SILENT else ROWS
         return make, rows, BUDGETS
 
     def _ask(self, learned: int) -> Callable[[], Sample]:
@@ -259,6 +262,11 @@ class Curriculum:
             kept.append(draw_chart(self.own, *size))
             del kept[:-CHARTS_KEPT]
         return self.own.choice(kept).as_read()
+
+    def _lines(self, learned: int) -> Callable[[], Sample]:
+        """Where on pages something is, and nothing else."""
+        own, most, size = self.own, self.random.choice([4, 6, 8]), draw_size(self.random, PAGE)
+        return lambda: lines_sample(own, *size, most, FOUND)
 
     def _doc(self, learned: int) -> Callable[[], Sample]:
         """Few lines first; a page is transcribed, and asked for something on it."""

@@ -100,19 +100,23 @@ class Heads(nn.Module):
         self.late = nn.Linear(hidden, sum(LATE.values()))
         self.print = PrintHeads(hidden, width)
 
-    def losses(self, seen: Tensor, state: Tensor, asked: Asked, patches: Tensor | None = None) -> Tensor:
+    def losses(self, seen: Tensor | None, state: Tensor, asked: Asked, patches: Tensor | None = None) -> Tensor:
         """What the heads get wrong about a batch, each on average; `state` is what layer `LAYER` hands on.
+
+        Without `seen` nothing is asked that is asked right behind the eyes; scenes are always asked that.
 
         `patches` are what the tower made of the pictures, (pictures, patches, width): only print is asked of them.
         """
-        early, late = split(self.early(scaled(seen)), EARLY), split(self.late(scaled(state)), LATE)
-        sides = (torch.arange(side, device=seen.device).clamp(max=SIDE - 1) for side in (asked.height, asked.width))
-        own = torch.cartesian_prod(*sides).expand(len(seen), -1, -1)
+        late = split(self.late(scaled(state)), LATE)
+        sides = (torch.arange(side, device=state.device).clamp(max=SIDE - 1) for side in (asked.height, asked.width))
+        own = torch.cartesian_prod(*sides).expand(len(state), -1, -1)
         off = mistakes(late["place"], own)
         if asked.kinds is not None:
             assert asked.edges is not None
             assert asked.offsets is not None
             assert asked.numbers is not None
+            assert seen is not None
+            early = split(self.early(scaled(seen)), EARLY)
             # Edges whole, and by the digits that an answer says, so that saying them is copying.
             known = asked.edges != IGNORED
             tens, ones = (torch.where(known, part, IGNORED) for part in (asked.edges // 10, asked.edges % 10))

@@ -41,6 +41,7 @@ LEARNED = {
     "video": 38_854,
     "letters": 220_708,
     "doc": 108_960,
+    "lines": 0,
     "chart": 30_848,
 }
 WARMUP = 50

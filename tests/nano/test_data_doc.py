@@ -5,7 +5,7 @@ import re
 from random import Random
 
 import numpy as np
-from data.doc import TRANSCRIBE, doc_sample, print_sample
+from data.doc import TRANSCRIBE, doc_sample, lines_sample, print_sample
 from data.fonts import FAMILIES, Block, face, font_file
 from data.pages import draw_page, full_page
 
@@ -90,6 +90,20 @@ def test_a_thought_says_on_which_line_the_answer_is():
                 assert question.answer in lines[int(said[0]) - 1]
                 assert {address[0] for address in question.read if address} <= {int(said[0]) - 1}
     assert found > 150
+
+
+def test_the_short_way_to_find_lines_says_where_they_begin():
+    for seed in range(30):
+        sample = lines_sample(Random(seed), 224, 224, 6, 5)
+        lines = {letter.line for letter in sample.letters}
+        assert len(sample.questions) == 5
+        for question in sample.questions:
+            assert question.mode == "timed"
+            assert "JSON" not in question.text
+            assert len(question.cited) == len(question.thought)
+            said = [int(c) - 1 for c, at in zip(question.thought, question.cited, strict=True) if at]
+            assert said == [at[0] for at in question.cited if at]
+            assert set(said) <= lines
 
 
 def test_blocks_as_markdown():
