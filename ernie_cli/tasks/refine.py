@@ -9,10 +9,9 @@ nothing.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from ernie_cli.tasks.findings import EPSILON, Found, Plan, Seen, Window, found_in
+from ernie_cli.tasks.findings import EPSILON, Found, Look, Plan, Window, found_in
 
 REACH = 2.0  # how far around an edge to look again, in frames of the last look
 NEAR = 1.5  # how far an edge may lie from where it was seen before, in frames of that look
@@ -41,7 +40,7 @@ class CloseUp:
 class Refiner:
     """Refines findings of one search: `look` shows so many frames of a window to the model and says what was seen."""
 
-    look: Callable[[str, Window, int], Seen]
+    look: Look
     plan: Plan
 
     def refined(self, one: Found) -> list[Found]:
@@ -94,12 +93,12 @@ class Refiner:
         """The same with one edge seen more closely, if it can be; None if nothing of it is seen any more."""
         at, coarse = (one.start_s, one.start_res_s) if start else (one.end_s, one.end_res_s)
         window = self._window(at, at, coarse)
-        closer: CloseUp | None = self._close_up(one.event, window, self._frames(window), at, start=start)
-        assert closer
+        closer = self._close_up(one.event, window, self._frames(window), at, start=start)
         if closer.spacing_s <= GAIN * coarse and (closer.edge is None or abs(closer.edge - at) > NEAR * coarse):
-            closer = self._elsewhere(one, at, coarse, start=start)
-        if closer is None:
-            return None
+            wider = self._elsewhere(one, at, coarse, start=start)
+            if wider is None:
+                return None
+            closer = wider
         if closer.edge is None or closer.spacing_s > GAIN * coarse:
             return one
         if start:
@@ -127,8 +126,8 @@ class Refiner:
                 return replace(held, edge=held.outermost)  # it holds up to the end of one window, and not in the next
             at, went = at + way * width, way
             if way == -out and out * (far - at) > width / 2:
-                return None if not seen else closer
-        return replace(closer, edge=None)
+                return closer if seen else None
+        return closer
 
     def _close_up(self, event: str, window: Window, count: int, at: float, *, start: bool) -> CloseUp:
         """A look for an edge near a time. One that a window cuts off is none, but where the clip itself ends."""

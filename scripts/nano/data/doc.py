@@ -13,7 +13,7 @@ import json
 from dataclasses import replace
 from random import Random
 
-from data import Address, Question, Sample
+from data import Question, Sample
 from data.ask import ORDER
 from data.pages import Page, counted, draw_page, full_page
 from data.reading import Thought, found_by, told_by
@@ -21,8 +21,7 @@ from data.texts import SUMS
 from ernie_cli.messages import Picture
 
 TRANSCRIBE = "Write the text of this page as Markdown."
-FIELDS = "Read these fields: "
-SCHEMA = FIELDS + "{fields}. Answer with JSON only."
+SCHEMA = "Read these fields: {fields}. Answer with JSON only."
 
 
 def doc_sample(random: Random, width: int, height: int, most: int, questions: int) -> Sample:
@@ -48,6 +47,7 @@ def lines_sample(random: Random, width: int, height: int, most: int, questions: 
 
     No more words are asked than tell what is looked for.
     """
+    before, after = SCHEMA.split("{fields}")
     while True:
         page, image, letters = draw_page(random, width, height, most)
         if not page.fields:
@@ -56,17 +56,14 @@ def lines_sample(random: Random, width: int, height: int, most: int, questions: 
         for _ in range(4 * questions):
             says = Thought()
             question, _ = _ask(random, page, says)
-            text = question.text.removeprefix(FIELDS).removesuffix(SCHEMA.removeprefix(FIELDS + "{fields}"))
+            text = question.text.removeprefix(before).removesuffix(after)
             if any(says.read) and text not in [other.text for other in asked]:
-                asked.append(Question(text, says.text.strip(), "", "timed", cited=_stripped(says)))
+                # All that it says follows something else elsewhere, and so begins with a blank.
+                asked.append(Question(text, says.text[1:], "", "timed", cited=tuple(says.read[1:])))
         if asked:
             asked = asked[:questions]
             asked += random.choices(asked, k=questions - len(asked))
             return Sample(Picture(image, printed=True), asked, letters=letters)
-
-
-def _stripped(says: Thought) -> tuple[Address | None, ...]:
-    return tuple(says.read[len(says.text) - len(says.text.lstrip()) :])
 
 
 def print_sample(random: Random, width: int, height: int, full: float = 0.8) -> Sample:

@@ -61,7 +61,7 @@ class Thought:
         self.text, self.read = "", list[Address | None]()
 
     def say(self, text: str, read: Address | None = None) -> Thought:
-        """Words, if they are `read`, of what stands there."""
+        """Words; `read` is where that stands which they are read from, if they are."""
         self.text += text
         self.read += [read] * len(text)
         return self
