@@ -98,6 +98,17 @@ def answer(
     return [*ids, *said, tokenizer.id(END_OF_TURN)], [*[None] * len(ids), *read, question.read[-1]]
 
 
+def cited(question: Question, tokenizer: Tokenizer) -> tuple[list[int], list[Address | None]]:
+    """Ids of a thought, and the line that is spoken of in each."""
+    ids, addresses = list[int](), list[Address | None]()
+    its = question.cited or [None] * len(question.thought)
+    for address, group in groupby(zip(question.thought, its, strict=True), lambda one: one[1]):
+        tokens = tokenizer.encode([Literal("".join(letter for letter, _ in group))])
+        ids += tokens
+        addresses += [address] * len(tokens)
+    return ids, addresses
+
+
 def spelled_out(
     text: str, read: Sequence[Address | None], tokenizer: Tokenizer
 ) -> tuple[list[int], list[Address | None]]:
@@ -131,13 +142,12 @@ def branch(question: Question, tokenizer: Tokenizer) -> Branch:
         kept = " ".join(words[: len(question.text) % (len(words) + 1)])  # anywhere, but the same each time
         asked += [Literal(kept), Markup(BRIDGE if kept else ""), closed]
     prompt = tokenizer.encode(asked)
-    cited = question.cited or [None] * len(question.thought)
     if wanted := WANTED.get(question.mode):
-        thought, cites = spelled_out(question.thought, cited, tokenizer)
+        thought, cites = cited(question, tokenizer)
         learned = [False] * len(prompt) + [wanted(tokenizer.decode([t]).strip()) for t in thought]
         return Branch(prompt + thought, learned, [None] * len(prompt) + cites)
     is_open = question.mode == "open"
-    thought, cites = spelled_out(question.thought, cited, tokenizer) if is_open else ([], [])
+    thought, cites = cited(question, tokenizer) if is_open else ([], [])
     answered, reads = answer(question, tokenizer, [closed] if is_open else [])
     said, read = thought + answered, cites + reads
     return Branch(prompt + said, [False] * len(prompt) + [True] * len(said), [None] * len(prompt) + read)

@@ -55,7 +55,8 @@ FILM = 256  # frames of a batch of clips about which nothing is said
 FILM_ASKED = 128  # frames of one about which something is: words take longer than frames
 LENGTHS = (8, 16, 16, 20, 24, 32, 32, 32)  # of clips, in frames: first looks at long ones have 32
 CLIP_QUESTIONS, TIMES = 3, 5
-FOUND = 5  # thoughts about lines of a page
+ASKED = 3  # questions about a page that is not transcribed
+FOUND = 3  # thoughts about lines of a page
 NEVER = 2  # of these, about what never happens, if so much is asked
 COLORED = 0.7  # of clips that are also asked for when a thing is of a color: few other questions are
 WHOLE, MOVING = 0.3, 0.2  # of clips about which something is said, if they are long enough
@@ -269,15 +270,20 @@ class Curriculum:
         return lambda: lines_sample(own, *size, most, FOUND)
 
     def _doc(self, learned: int) -> Callable[[], Sample]:
-        """Few lines first; a page is transcribed, and asked for something on it."""
-        own = self.own
+        """Few lines first; a page is transcribed and asked for something on it, or asked for more.
+
+        To transcribe a page takes as many words as three answers.
+        """
+        own, transcribed = self.own, self.random.random() < 0.5
         lines = self.random.choice([1, 2] if learned < 4_000 else [1, 2, 4] if learned < 12_000 else [2, 4, 6, 8])
         width, height = draw_size(self.random, PAGE)
 
         def make() -> Sample:
-            sample = doc_sample(own, width, height, lines, 3)
+            sample = doc_sample(own, width, height, lines, 4)
             first, *rest = sample.questions
-            return replace(sample, questions=[first, own.choice(rest or [first])])
+            rest = rest or [first]
+            asked = [first, own.choice(rest)] if transcribed else own.sample(rest * ASKED, ASKED)
+            return replace(sample, questions=asked)
 
         return make
 

@@ -4,8 +4,8 @@ Held-out pages are told, and asked about, as the job `doc` does. For each kind o
 the page on which it lies knows which line that is and what it begins with there, by its column or as a letter of a
 word (`known`, by the heads of `printed.py`), how often the word does that is about to say it (`line`, `column`, in
 either way, and the two characters `before`), how much of the attention of the head for it is there (`looked`, by
-`spelling.py`), and how often it is said right (`said`). `tell` rows are of transcriptions, `find` rows of answers
-and of the numbers of lines before.
+`spelling.py`), and how often it is said right (`said`). `tell` rows are of transcriptions, `find` rows of answers.
+Thoughts (`think`) say what each line is (`name`), and on which an answer is found (`number`).
 
 With `--charts` it is charts that are told as tables and asked about. Values that are not written, but read off the
 axis, have rows of their own: there, the token where the bar ends must also tell the first two characters (`known`).
@@ -32,6 +32,8 @@ from printed import BEFORE, Place, Printed
 from spelling import shares
 from torch import Tensor
 from trainer import Trainer
+
+from ernie_cli.runtime.prompt import END_THINK
 
 LINES_OF_A_PAGE = 6
 TOLD = 2  # characters of a value off the axis
@@ -61,6 +63,7 @@ def letters(trainer: Trainer, sample: Sample) -> Iterator[Figure]:
     said = torch.nn.functional.linear(looked.hidden[:, layout.prefix :], trainer.model.lm_head.weight).argmax(-1)
     said, wanted = (part.view(layout.branches, -1) for part in (said, batch.targets[:, layout.prefix :]))
     right = (said == wanted)[spelled.branch, spelled.token]
+    thought = (wanted == trainer.tokenizer.id(END_THINK)).int().argmax(-1)[spelled.branch] > spelled.token
     for entry in range(len(spelled.row)):
         question = sample.questions[int(spelled.branch[entry])]
         place, patch = int(spelled.place[entry]), int(spelled.patch[entry])
@@ -74,6 +77,8 @@ def letters(trainer: Trainer, sample: Sample) -> Iterator[Figure]:
             kind = "letter" if character.isalpha() else "digit" if character.isdigit() else "other"
             known = float(of_tokens["line"][place, patch] & _found(of_tokens)[place, patch])
         what = f"{'tell' if question.text in (TRANSCRIBE, TABLE) else 'find'}, {kind}"
+        if thought[entry]:
+            what = f"think, {'number' if character.isdigit() else 'name'}"
         parts = (of_words["line"], _found(of_words), of_words["before"], on_letters, right)
         yield what, known, *(float(part[entry]) for part in parts)
 

@@ -5,7 +5,7 @@ import re
 from random import Random
 
 import numpy as np
-from data.doc import TRANSCRIBE, doc_sample, lines_sample, print_sample
+from data.doc import TRANSCRIBE, doc_sample, lines_sample, print_sample, spoken
 from data.fonts import FAMILIES, Block, face, font_file
 from data.pages import draw_page, full_page
 
@@ -73,8 +73,30 @@ def test_a_thought_counts_the_lines_that_are_printed():
         sample = doc_sample(Random(seed), 252, 168, 9, 2)
         lines = {letter.line for letter in sample.letters}
         for question in sample.questions:
-            assert f" I see {len(lines)} line{'s' if len(lines) > 1 else ''}." in question.thought
+            assert re.search(rf" I see {len(lines)} line{'s' if len(lines) > 1 else ''}[.:]", question.thought)
             assert lines == set(range(len(lines)))
+
+
+def test_a_thought_says_what_each_line_is():
+    said = {"heading": 0, "head": 0, "item": 0, "row": 0, "labels": 0, "nothing": 0}
+    for seed in range(150):
+        page, _, _ = draw_page(Random(seed), 252, 168, 9)
+        thought = doc_sample(Random(seed), 252, 168, 9, 1).questions[0].thought
+        if not (found := re.search(r" I see \d+ lines?: (.*?)\.", thought)):
+            assert not page.fields
+            assert page.items is None
+            said["nothing"] += 1
+            continue
+        lines = [part.split(" ", 1) for part in found[1].split(", ")]
+        assert [int(number) for number, _ in lines] == list(range(1, len(page.rows) + 1))
+        for (_, what), row in zip(lines, page.rows, strict=True):
+            kind, _, name = what.partition(" ")
+            if kind in ("item", "row") and what != "item":
+                assert name in ("", row[0])
+            elif kind not in ("heading", "head"):
+                assert re.fullmatch(f"{spoken(row[0].removesuffix(':'))}|{kind}", what)
+            said[kind if kind in said else "labels"] += 1
+    assert min(said.values()) > 20
 
 
 def test_a_thought_says_on_which_line_the_answer_is():
@@ -101,9 +123,11 @@ def test_the_short_way_to_find_lines_says_where_they_begin():
             assert question.mode == "timed"
             assert "JSON" not in question.text
             assert len(question.cited) == len(question.thought)
-            said = [int(c) - 1 for c, at in zip(question.thought, question.cited, strict=True) if at]
-            assert said == [at[0] for at in question.cited if at]
-            assert set(said) <= lines
+            said = [int(c) - 1 for c, at in zip(question.thought, question.cited, strict=True) if at and c.isdigit()]
+            spoken_of = [at[0] for at in question.cited if at]
+            assert said
+            assert said == spoken_of[len(spoken_of) - len(said) :]
+            assert set(said) <= set(spoken_of) == lines
 
 
 def test_blocks_as_markdown():

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from itertools import groupby
 from math import log
 from random import Random
 
 import pytest
 import torch
 from batches import answer, branch, collate
-from curriculum import BUDGETS, Curriculum
+from curriculum import ASKED, BUDGETS, Curriculum
 from data import Question, Sample
-from data.doc import doc_sample
+from data.doc import TRANSCRIBE, doc_sample
 from data.reading import misread
 from heads import IGNORED
 from network import Layout
@@ -21,7 +22,7 @@ from printed import CHARACTERS, PATCHES, SIDES, SLOTS, show
 from spelling import AHEAD, BEGINS, LAYERS, LEFT, missed, missed_left, shares, spell
 
 from ernie_cli.runtime.checkpoint import NANO, find
-from ernie_cli.runtime.prompt import END_OF_TURN
+from ernie_cli.runtime.prompt import END_OF_TURN, END_THINK
 from ernie_cli.runtime.tokenizer import Literal, Markup
 
 
@@ -96,7 +97,7 @@ def test_what_comes_before_a_letter_was_said_before_it(tokenizer) -> None:
 def test_the_token_before_a_letter_is_the_one_that_says_it(tokenizer) -> None:
     page = _page(3)
     said, spelled = _spelled(page, tokenizer)
-    first = spelled.branch == 0
+    first = (spelled.branch == 0) & (spelled.token > said[0].index(tokenizer.id(END_THINK)))
     told = [said[0][token + 1] for token in spelled.token[first]]
     assert tokenizer.decode(told[:-1]) == page.questions[0].answer
     assert told[-1] == tokenizer.id(END_OF_TURN)
@@ -202,10 +203,19 @@ def test_words_are_those_before_what_they_say(tokenizer) -> None:
 
 
 def test_pages_are_told_and_asked_about() -> None:
-    _, samples, _ = Curriculum(0, ["doc"]).draw({})
-    assert all(len(sample.questions) == 2 and sample.questions[0].read for sample in samples)
-    asked = {question.text for sample in samples for question in sample.questions[1:]}
-    assert len(asked) > 5
+    told, asked, texts = 0, 0, set[str]()
+    for seed in range(6):
+        _, samples, _ = Curriculum(seed, ["doc"]).draw({})
+        assert all(sample.questions[0].read for sample in samples)
+        if samples[0].questions[0].text == TRANSCRIBE:
+            told += all(len(sample.questions) == 2 for sample in samples)
+        else:
+            asked += all(len(sample.questions) == ASKED for sample in samples)
+        texts |= {question.text for sample in samples for question in sample.questions[1:]}
+    assert told
+    assert asked
+    assert told + asked == 6
+    assert len(texts) > 15
 
 
 def test_without_a_page_nothing_is_read() -> None:
@@ -257,10 +267,12 @@ def test_the_number_of_a_line_is_told_by_where_that_begins(tokenizer) -> None:
         for question in _page(seed).questions[1:]:
             one = branch(question, tokenizer)
             assert question.thought in tokenizer.decode(one.ids)
-            cited = [address for address in question.cited or () if address]
-            assert [address for address in one.read if address][: len(cited)] == cited
+            named = [int(said) for said in re.findall(r"[:,] (\d) [a-z]", question.thought)]
             numbers = [int(said) for said in re.findall(r"(?:on lines?|to) (\d)", question.thought)]
-            assert cited == [(number - 1, 0) for number in numbers]
+            thought = one.read[: one.ids.index(tokenizer.id(END_THINK))]
+            lines = [address for address, _ in groupby(address for address in thought if address)]
+            assert [line for line, _ in lines] == [line for line, _ in groupby(n - 1 for n in [*named, *numbers])]
+            assert all(column == 0 for _, column in lines)
             found += len(numbers)
     assert found > 20
 

@@ -30,7 +30,7 @@ class Question:
 
     An answer with `read` is said letter by letter. It tells, of each and of the answer's end, which character of the
     page is read there: of the end of a line, the one that would follow. `cited` tells, of the thought, where lines
-    begin whose numbers are said. `misread`, as long as the answer, is what the model is to have said of it where it
+    begin that are spoken of. `misread`, as long as the answer, is what the model is to have said of it where it
     goes on: some letters are wrong, as happens, and it is to read on rightly.
     """
 

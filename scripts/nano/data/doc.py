@@ -10,6 +10,7 @@ What the page does not give is null.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from random import Random
 
@@ -18,6 +19,7 @@ from data.ask import ORDER
 from data.pages import Page, counted, draw_page, full_page
 from data.reading import Thought, found_by, told_by
 from data.texts import SUMS
+from data.words import CITIES, DAYS, FIRST_NAMES, GOODS
 from ernie_cli.messages import Picture
 
 TRANSCRIBE = "Write the text of this page as Markdown."
@@ -30,9 +32,9 @@ def doc_sample(random: Random, width: int, height: int, most: int, questions: in
     The first one is always the transcription.
     """
     page, image, letters = draw_page(random, width, height, most)
-    # Where a page ends is seen before it is told: what is said last is to be known as the last line.
-    page = replace(page, says=f"{page.says} I see {len(page.rows)} line{'' if len(page.rows) == 1 else 's'}.")
-    asked = [Question(TRANSCRIBE, page.says, page.markdown, read=told_by(page.blocks, letters))]
+    seen = _list_lines(page, Thought().say(page.says), spoken)
+    told = told_by(page.blocks, letters)
+    asked = [Question(TRANSCRIBE, seen.text, page.markdown, read=told, cited=tuple(seen.read))]
     for _ in range(4 * questions):
         says = Thought().say(page.says)
         question, lines = _ask(random, page, says)
@@ -43,7 +45,7 @@ def doc_sample(random: Random, width: int, height: int, most: int, questions: in
 
 
 def lines_sample(random: Random, width: int, height: int, most: int, questions: int) -> Sample:
-    """A page with fields, and so many thoughts about the lines on which things are, which may come twice.
+    """A page with fields, and so many thoughts about its lines and what is found there, which may come twice.
 
     No more words are asked than tell what is looked for.
     """
@@ -57,7 +59,7 @@ def lines_sample(random: Random, width: int, height: int, most: int, questions: 
             says = Thought()
             question, _ = _ask(random, page, says)
             text = question.text.removeprefix(before).removesuffix(after)
-            if any(says.read) and text not in [other.text for other in asked]:
+            if " on line" in says.text and text not in [other.text for other in asked]:
                 # All that it says follows something else elsewhere, and so begins with a blank.
                 asked.append(Question(text, says.text[1:], "", "timed", cited=tuple(says.read[1:])))
         if asked:
@@ -86,6 +88,36 @@ def _key(label: str) -> str:
     return label.lower().replace(" ", "_")
 
 
+NOUNS = {"bullets": "point", "numbers": "point", "table": "row"}  # what rows of a block are called; else a line
+# What a thought calls a row, if it is easily read: what is made up would have to be spelled.
+CALLED = frozenset([*CITIES, *DAYS, *FIRST_NAMES, *GOODS])
+
+
+def _list_lines(page: Page, says: Thought, name: Callable[[str], str]) -> Thought:
+    """Says what each line of a page is, from the top, with the `name` for its label, if it is more than text.
+
+    Lines are easily read in their order: which of them has what is asked for is then a matter of words. And how many
+    there are is said first: what is told last is to be known as the last line.
+    """
+    rows = [(block.kind, number, row) for block in page.blocks for number, row in enumerate(block.rows)]
+    says.say(f" I see {len(rows)} line{'' if len(rows) == 1 else 's'}")
+    for line, (kind, number, row) in enumerate(rows if page.fields or page.items else []):
+        label = row[0].removesuffix(":")
+        if kind == "heading":
+            what = kind
+        elif kind == "table" and number == 0:
+            what = "head"
+        elif len(row) == 1:
+            what = NOUNS.get(kind, "line")
+        elif label in page.fields:
+            what = name(label)
+        else:
+            assert page.items
+            what = page.items[0].removesuffix("s") + (f" {label}" if label in CALLED else "")
+        says.say(f"{', ' if line else ': '}{line + 1}").say(f" {what}", (line, 0))
+    return says.say(".")
+
+
 Found = tuple[Question, list[int | None]]  # and the line that each value of its answer stands on
 
 
@@ -103,29 +135,29 @@ def _named(random: Random, page: Page, says: Thought) -> Found:
     label, (text, _) = random.choice(list(page.fields.items()))
     ask = random.choice(["What is the {}?", "What is the {}?", "what {} is given?", "Give the {}."])
     line = page.line(label)
-    says.say(f" I find the {spoken(label)} on line ").number(line).say(".")
+    _list_lines(page, says, spoken).say(f" I find the {spoken(label)} on line ").number(line).say(".")
     return Question(ask.format(spoken(label)), "", text), [line]
 
 
 def _line(random: Random, page: Page, says: Thought) -> Found:
     """The heading, a line (headings do not count) or a point, found by where it stands, or their number."""
     if page.blocks[0].kind == "heading" and random.random() < 0.4:
-        says.say(" A heading stands above it.")
+        _list_lines(page, says, spoken).say(" A heading stands above it.")
         return Question("What is the heading?", "", page.blocks[0].rows[0][0]), [0]
     rows = [row for block in page.blocks if block.kind != "heading" for row in block.rows]
     kind = page.blocks[-1].kind
-    noun = {"bullets": "point", "numbers": "point", "table": "row"}.get(kind, "line")
+    noun = NOUNS.get(kind, "line")
     if kind == "table" and page.fields.keys() & {"Total"}:
         return _named(random, page, says)
     if kind == "table" or random.random() < 0.2:
         count = len(rows) - (kind == "table")
         be = "is" if count == 1 else "are"
-        says.say(f" There {be} {counted(count, noun)}.")
+        _list_lines(page, says, spoken).say(f" There {be} {counted(count, noun)}.")
         return Question(f"How many {noun}s are there?", "", str(count)), [None]
     index = random.randrange(min(len(rows), len(ORDER)))
     which = "last" if index == len(rows) - 1 else ORDER[index]
     line = index + len(page.rows) - len(rows)
-    says.say(f" Its {which} {noun} is on line ").number(line).say(".")
+    _list_lines(page, says, spoken).say(f" Its {which} {noun} is on line ").number(line).say(".")
     return Question(f"What does the {which} {noun} say?", "", " ".join(rows[index])), [line]
 
 
@@ -145,6 +177,7 @@ def _schema(random: Random, page: Page, says: Thought) -> Found:
     labels = [*labels, *missing]
     random.shuffle(labels)
     terms, data, lines = [], {}, list[int | None]()
+    _list_lines(page, says, _key)
     begin = " I find"
     for label in labels:
         printed = label in page.fields and label not in missing

@@ -55,7 +55,7 @@ def told_by(blocks: Sequence[Block], letters: Sequence[Letter]) -> tuple[Address
 
 
 class Thought:
-    """A thought about a page: its `text`, and where the line begins whose number is said, of each of its characters."""
+    """A thought about a page: its `text`, and of each of its characters, where the line begins that is spoken of."""
 
     def __init__(self) -> None:
         self.text, self.read = "", list[Address | None]()
