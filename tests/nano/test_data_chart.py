@@ -101,6 +101,32 @@ def test_values_that_are_not_written_stand_at_the_height_that_they_have(drawn):
     assert checked > 5
 
 
+def test_a_thought_says_where_values_are_and_what_the_axis_says_there(drawn):
+    written = horizontal = 0
+    for chart in drawn:
+        thought = ask_chart(Random(1), chart, 1)[0].thought
+        places = re.findall(r"(\d\d) (\d\d)(?=[,.])", thought.split(" at ")[-1])
+        assert len(places) == len(chart.rows)
+        ends = [(int(x) + 0.5, int(y) + 0.5) for x, y in places]
+        axis = re.search(r"The axis goes from ([\d.]+) at (\d\d) to ([\d.]+) at (\d\d)\.", thought)
+        if chart.labelled:
+            written += 1
+            assert axis is None
+            for row, (x, y) in enumerate(ends):
+                its = [letter for letter in chart.letters if letter.line == VALUES + row]
+                assert any(abs(100 * one.x - x) < 8 and abs(100 * one.y - y) < 3 for one in its)
+            continue
+        low, begin, high, end = (float(said) for said in axis.groups())
+        along = [x if begin < end else y for x, y in ends]
+        assert begin != end
+        horizontal += begin < end
+        for place, (_, value) in zip(along, chart.rows, strict=True):
+            read = low + (place - begin - 0.5) / (end - begin) * (high - low)
+            assert read == pytest.approx(value, abs=0.035 * chart.span)
+    assert written > 3
+    assert horizontal
+
+
 @pytest.mark.parametrize(
     ("value", "read"),
     [(0, 0), (3.7, 3.7), (0.3, 0.3), (48.3, 48), (12.0, 12), (10.4, 10.5), (374, 370), (149, 150), (4830, 4800)],

@@ -14,7 +14,7 @@ from data import Question, Sample
 from data.ask import ORDER
 from data.chart_print import CATEGORIES, NAMES, TITLE, VALUES
 from data.plots import Chart, draw_chart
-from data.reading import found_by
+from data.reading import Thought, found_by
 from ernie_cli.messages import Picture
 
 TABLE = (
@@ -39,31 +39,54 @@ Found = tuple[Question, list[int | None]]  # and the line of `data.chart_print` 
 
 def ask_chart(random: Random, chart: Chart, questions: int) -> list[Question]:
     """Up to so many different questions; the first is for the table."""
-    says = f"This is a {chart.kind} chart {'with' if chart.title else 'without'} a title"
-    says += f" and with {len(chart.rows)} {NOUNS[chart.kind]}s."
+    begins = f"This is a {chart.kind} chart {'with' if chart.title else 'without'} a title"
+    begins += f" and with {len(chart.rows)} {NOUNS[chart.kind]}s."
     asked: list[Question] = []
     kinds = [_extreme, _extreme, _value, _value, _compare, _title, _type]
     for kind in [_table, *random.choices(kinds, k=4 * questions)]:
+        says = Thought().say(begins)
         question, lines = kind(random, chart, says)
         if len(asked) < questions and question.text not in [other.text for other in asked]:
-            asked.append(replace(question, read=found_by(question.answer, chart.letters, lines)))
+            read = found_by(question.answer, chart.letters, lines)
+            asked.append(replace(question, thought=says.text, cited=tuple(says.read), read=read))
     return asked
 
 
-def _table(_: Random, chart: Chart, says: str) -> Found:
+def _point(chart: Chart, says: Thought) -> Thought:
+    """Says where the values are found, and between which numbers of the axis they are, if they are not written.
+
+    Places are hundredths of the picture, across and down: what is said next is looked for there.
+    """
+    if chart.axis:
+        (low, begin), (high, end) = chart.axis
+        says.say(f" The axis goes from {low} at {_hundredths(begin)} to {high} at {_hundredths(end)}.")
+    verb = "have their values" if chart.labelled else "end" if chart.kind == "bar" else "are"
+    says.say(f" Its {NOUNS[chart.kind]}s {verb} at ")
+    known = {letter.line for letter in chart.letters}
+    for row, (x, y) in enumerate(chart.ends):
+        where = (VALUES + row, 0) if VALUES + row in known else None
+        says.say(", " if row else "").say(f"{_hundredths(x)} {_hundredths(y)}", where)
+    return says.say(".")
+
+
+def _hundredths(share: float) -> str:
+    return f"{min(int(share * 100), 99):02}"
+
+
+def _table(_: Random, chart: Chart, says: Thought) -> Found:
     table = {"type": chart.kind, "title": chart.title, "columns": chart.columns, "rows": chart.rows}
     lines = [None, *([TITLE] if chart.title else []), *NAMES]
     for row in range(len(chart.rows)):
         lines += [CATEGORIES + row, VALUES + row]
-    thought = f"{says} Their values are {'written' if chart.labelled else 'read off the axis'}."
-    return Question(TABLE, thought, json.dumps([table])), lines
+    _point(chart, says)
+    return Question(TABLE, "", json.dumps([table])), lines
 
 
 def _written(chart: Chart, value: float) -> str:
     return f"{value}%" if chart.kind == "pie" else str(value)
 
 
-def _extreme(random: Random, chart: Chart, says: str) -> Found:
+def _extreme(random: Random, chart: Chart, says: Thought) -> Found:
     most = random.random() < 0.6
     word = (
         ("highest" if chart.kind != "pie" else "largest") if most else ("lowest" if chart.kind != "pie" else "smallest")
@@ -71,43 +94,42 @@ def _extreme(random: Random, chart: Chart, says: str) -> Found:
     row = (max if most else min)(range(len(chart.rows)), key=lambda row: chart.rows[row][1])
     label, value = chart.rows[row]
     noun = NOUNS[chart.kind]
-    reason = f"{says} The {word} {noun} is the {ORDER[row]}."
+    _point(chart, says).say(f" The {word} {noun} is the {ORDER[row]}.")
     if random.random() < 0.25:
         ask = random.choice([f"What is the {word} value?", f"How much is the {word} {noun}?"])
-        return Question(ask, reason, _written(chart, value)), [VALUES + row]
+        return Question(ask, "", _written(chart, value)), [VALUES + row]
     which = "label" if chart.columns[0] == "label" else chart.columns[0].lower()
     asks = [f"Which {noun} is the {word}?", f"Which {which} has the {word} value?", f"What is the {word}?"]
-    return Question(random.choice(asks), reason, label), [CATEGORIES + row]
+    return Question(random.choice(asks), "", label), [CATEGORIES + row]
 
 
-def _value(random: Random, chart: Chart, says: str) -> Found:
+def _value(random: Random, chart: Chart, says: Thought) -> Found:
     row = random.randrange(len(chart.rows))
     label, value = chart.rows[row]
     ask = random.choice([f"What is the value of {label}?", f"How much is {label}?", f"What is the value for {label}?"])
-    thought = f"{says} {label} is the {ORDER[row]} {NOUNS[chart.kind]}."
-    return Question(ask, thought, _written(chart, value)), [VALUES + row]
+    _point(chart, says).say(f" {label} is the {ORDER[row]} {NOUNS[chart.kind]}.")
+    return Question(ask, "", _written(chart, value)), [VALUES + row]
 
 
-def _compare(random: Random, chart: Chart, says: str) -> Found:
+def _compare(random: Random, chart: Chart, says: Thought) -> Found:
     one, other = random.sample(range(len(chart.rows)), 2)
     (a, first), (b, second) = chart.rows[one], chart.rows[other]
     if abs(first - second) < 0.05 * chart.span:
         return _extreme(random, chart, says)
     more = first > second
     ask = random.choice([f"Is {a} higher than {b}?", f"Is {a} more than {b}?", f"Does {a} have more than {b}?"])
-    thought = (
-        f"{says} {a} is the {ORDER[one]}, {b} the {ORDER[other]}. {a} is {'higher' if more else 'lower'} than {b}."
-    )
-    return Question(ask, thought, "yes" if more else "no"), [None]
+    than = "higher" if more else "lower"
+    _point(chart, says).say(f" {a} is the {ORDER[one]}, {b} the {ORDER[other]}. {a} is {than} than {b}.")
+    return Question(ask, "", "yes" if more else "no"), [None]
 
 
-def _title(random: Random, chart: Chart, says: str) -> Found:
+def _title(random: Random, chart: Chart, says: Thought) -> Found:
     ask = random.choice(["What is the title?", "What is the title of the chart?", "What does the title say?"])
-    return Question(ask, says, chart.title or "The chart has no title."), [TITLE if chart.title else None]
+    return Question(ask, "", chart.title or "The chart has no title."), [TITLE if chart.title else None]
 
 
-def _type(random: Random, chart: Chart, says: str) -> Found:
+def _type(random: Random, chart: Chart, says: Thought) -> Found:
     if random.random() < 0.5:
-        return Question(f"How many {NOUNS[chart.kind]}s are there?", says, str(len(chart.rows))), [None]
+        return Question(f"How many {NOUNS[chart.kind]}s are there?", "", str(len(chart.rows))), [None]
     ask = random.choice(["What kind of chart is this?", "What type of chart is it?"])
-    return Question(ask, says, f"{chart.kind} chart"), [None]
+    return Question(ask, "", f"{chart.kind} chart"), [None]

@@ -58,6 +58,35 @@ def ends_of(axes: Axes, values: Sequence[tuple[float, str]]) -> list[Letter]:
     return found
 
 
+Tick = tuple[str, float]  # a number at an axis, and how far across it stands, or down
+
+
+def found_at(
+    axes: Axes, letters: Sequence[Letter], rows: Sequence[tuple[str, float]], *, horizontal: bool
+) -> tuple[list[tuple[float, float]], tuple[Tick, Tick] | None]:
+    """Where the values of `rows` are, and the lowest and the highest tick if these have to be read off the axis."""
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+
+    def place(value: float, row: float) -> tuple[float, float]:
+        x, y = axes.transData.transform((value, row) if horizontal else (row, value))
+        return float(x / figure.bbox.width), float(1 - y / figure.bbox.height)
+
+    written = [
+        [letter for letter in letters if letter.line == VALUES + row and letter.drawn] for row in range(len(rows))
+    ]
+    if all(written):
+        middles = [(np.mean([one.x for one in its]), np.mean([one.y for one in its])) for its in written]
+        return [(float(x), float(y)) for x, y in middles], None
+    axis = axes.xaxis if horizontal else axes.yaxis
+    numbers = [(tick.get_text(), tick.get_position()[not horizontal]) for tick in _shown(axis)]
+    low, high = ((text, place(value, 0)[not horizontal]) for text, value in (numbers[0], numbers[-1]))
+    # Bars from the top are drawn in the other order, unless the axis is turned around.
+    turned = horizontal and not axes.yaxis_inverted()
+    order = range(len(rows))[:: -1 if turned else 1]
+    return [place(value, row) for row, (_, value) in zip(order, rows, strict=True)], (low, high)
+
+
 def _shown(axis: object) -> list[Text]:
     """The texts of an axis that are within what is shown."""
     low, high = sorted(axis.get_view_interval())  # type: ignore[attr-defined]
