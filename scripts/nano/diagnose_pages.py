@@ -8,7 +8,8 @@ either way, and the two characters `before`), how much of the attention of the h
 Thoughts (`think`) say what each line is (`name`), and on which an answer is found (`number`).
 
 With `--charts` it is charts that are told as tables and asked about. Values that are not written, but read off the
-axis, have rows of their own: there, the token where the bar ends must also tell the first two characters (`known`).
+axis, have rows of their own. Their thoughts say where something is: of these places tokens must also know the digits
+(`known`).
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ from data.chart_print import VALUES
 from data.doc import TRANSCRIBE, doc_sample
 from data.plots import draw_chart
 from diagnose_clips import arguments
-from heads import IGNORED, LAYER
-from places import Asked
+from heads import IGNORED, LAYER, scaled, split
+from places import LATE, Asked, Heads
 from printed import BEFORE, Place, Printed
 from spelling import shares
 from torch import Tensor
@@ -36,7 +37,6 @@ from trainer import Trainer
 from ernie_cli.runtime.prompt import END_THINK
 
 LINES_OF_A_PAGE = 6
-TOLD = 2  # characters of a value off the axis
 Figure = tuple[str, float, float, float, float, float, float]  # what is said; and `COLUMNS` of it
 COLUMNS = ("known", "line", "column", "before", "looked", "said")
 
@@ -53,8 +53,7 @@ def letters(trainer: Trainer, sample: Sample) -> Iterator[Figure]:
     looked, heads = trainer.look(batch), trainer.heads[Asked.HEADS].print
 
     of_tokens = _right(heads.of_tokens(looked.states[LAYER][0, layout.medium]), printed.first, 0)
-    values = heads.values_at(looked.states[LAYER][0, layout.medium]) == printed.values[0]
-    values = values[:, :TOLD].all(-1)
+    told = _tells_digits(trainer.heads[Asked.HEADS], looked.states[LAYER][:, layout.medium], batch.asked)
     unwritten = any(not letter.drawn for letter in sample.letters or ())
     of_words = _right(heads.of_words(pointing.words(looked.states[LAYER], spelled, layout)), spelled.where)
     on_letters = torch.zeros(len(spelled.row))
@@ -69,8 +68,7 @@ def letters(trainer: Trainer, sample: Sample) -> Iterator[Figure]:
         place, patch = int(spelled.place[entry]), int(spelled.patch[entry])
         character = trainer.tokenizer.decode([int(wanted[spelled.branch[entry], spelled.token[entry]])])
         if unwritten and spelled.where.line[entry] == VALUES and character in "0123456789.":
-            of_value = place != IGNORED and values[place] and of_tokens["line"][place, patch]
-            kind, known = "off axis", float(of_value and _found(of_tokens)[place, patch])
+            kind, known = "off axis", float(place != IGNORED and of_tokens["line"][place, patch])
         elif place == IGNORED:
             kind, known = "end", 0.0
         else:
@@ -79,8 +77,19 @@ def letters(trainer: Trainer, sample: Sample) -> Iterator[Figure]:
         what = f"{'tell' if question.text in (TRANSCRIBE, TABLE) else 'find'}, {kind}"
         if thought[entry]:
             what = f"think, {'number' if character.isdigit() else 'name'}"
+            known *= told is None or place == IGNORED or bool(told[place])
         parts = (of_words["line"], _found(of_words), of_words["before"], on_letters, right)
         yield what, known, *(float(part[entry]) for part in parts)
+
+
+def _tells_digits(heads: Heads, states: Tensor, asked: Asked) -> Tensor | None:
+    """Of the tokens of one picture, which know the place that is told of them, across and down, as it is said."""
+    assert asked.edges is not None
+    if not (asked.edges != IGNORED).any():
+        return None
+    late, edges = split(heads.late(scaled(states)), LATE), asked.edges[0, :, :2]
+    tens, ones = (late[part].unflatten(-1, (4, -1)).argmax(-1)[0, :, :2] for part in ("tens", "ones"))
+    return ((10 * tens + ones == edges) | (edges == IGNORED)).all(-1)
 
 
 def _right(said: dict[str, Tensor], wanted: Place, *page: int) -> dict[str, Tensor]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from data import Sample
+from data import Letter, Sample
 from data.scenes import COLORS, SHAPES, Thing
 from heads import IGNORED, cell, mistakes, scaled, split, wrong
 from printed import Printed, PrintHeads, show
@@ -37,7 +37,8 @@ class Asked:
     `height` and `width` are in tokens. `kinds` (pictures, tokens, 2): the shape, `len(SHAPES)` for none, and the
     colour; `edges` (pictures, tokens, 4): left, top, right and bottom in hundredths of the picture; `offsets`
     (pictures, tokens, 4): the same from the token's middle, in `STEP` pixels, `REACH` to the left being 0; `numbers`
-    (pictures, tokens): from the top, 0 being the first; all `IGNORED` where nothing stands.
+    (pictures, tokens): from the top, 0 being the first; all `IGNORED` where nothing stands. Of print, only places that
+    are told have edges, each four times the same.
     """
 
     HEADS: ClassVar = "picture"
@@ -55,9 +56,9 @@ def ask(samples: Sequence[Sample], height: int, width: int) -> Asked:
     """What is known of pictures that are `height` x `width` tokens large."""
     things = [sample.things for sample in samples if sample.things is not None]
     letters = [sample.letters for sample in samples if sample.letters is not None]
-    shown = _things(things, height, width) if len(things) == len(samples) else (None,) * 4
-    printed = show(letters, height, width) if len(letters) == len(samples) else None
-    return Asked(height, width, *shown, printed=printed)
+    if len(letters) == len(samples):
+        return Asked(height, width, None, *_told(letters, height, width), printed=show(letters, height, width))
+    return Asked(height, width, *(_things(things, height, width) if len(things) == len(samples) else ()))
 
 
 def _things(pictures: Sequence[Sequence[Thing]], height: int, width: int) -> tuple[Tensor, ...]:
@@ -66,7 +67,6 @@ def _things(pictures: Sequence[Sequence[Thing]], height: int, width: int) -> tup
     edges = torch.full((len(pictures), height * width, 4), IGNORED)
     offsets = edges.clone()
     numbers = torch.full((len(pictures), height * width), IGNORED)
-    middles = torch.cartesian_prod(torch.arange(height) + 0.5, torch.arange(width) + 0.5).flip(1).repeat(1, 2)
     down = (torch.arange(height) + 0.5) / height
     across = (torch.arange(width) + 0.5) / width
     for picture, things in enumerate(pictures):
@@ -78,12 +78,30 @@ def _things(pictures: Sequence[Sequence[Thing]], height: int, width: int) -> tup
             on[cell(y, height), cell(x, width)] = True
             tokens = on.flatten().nonzero().squeeze(1)
             kinds[picture, tokens] = torch.tensor([SHAPES.index(thing.shape), list(COLORS).index(thing.color)])
-            box = torch.tensor(thing.box)
-            edges[picture, tokens] = (box * (STEPS - 1)).round().long().clamp(0, STEPS - 1)
-            away = (box * torch.tensor([width, height] * 2) - middles[tokens]) * FACTOR
-            offsets[picture, tokens] = ((away + REACH) / STEP).round().long().clamp(0, OFFSETS - 1)
+            edges[picture, tokens], offsets[picture, tokens] = _edges(thing.box, tokens, height, width)
             numbers[picture, tokens] = number
     return kinds, edges, offsets, numbers
+
+
+def _told(pages: Sequence[Sequence[Letter]], height: int, width: int) -> tuple[Tensor, Tensor]:
+    """Edges and offsets of the places that are told of letters, each of the token on which the letter lies."""
+    edges = torch.full((len(pages), height * width, 4), IGNORED)
+    offsets = edges.clone()
+    for page, letters in enumerate(pages):
+        for letter in letters:
+            token = torch.tensor([cell(letter.y, height) * width + cell(letter.x, width)])
+            if letter.told and edges[page, token, 0] == IGNORED:
+                edges[page, token], offsets[page, token] = _edges(letter.told * 2, token, height, width)
+    return edges, offsets
+
+
+def _edges(box: Sequence[float], tokens: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
+    """Of what lies on tokens: its edges, (4,), and how far they are from each token, (tokens, 4)."""
+    down, across = tokens // width, tokens % width
+    middles = torch.stack([across + 0.5, down + 0.5], 1).repeat(1, 2)
+    edges = (torch.tensor(box) * (STEPS - 1)).round().long().clamp(0, STEPS - 1)
+    away = (torch.tensor(box) * torch.tensor([width, height] * 2) - middles) * FACTOR
+    return edges, ((away + REACH) / STEP).round().long().clamp(0, OFFSETS - 1)
 
 
 # What each head tells apart, and among how many: right behind the eyes, and in the decoder.
@@ -111,18 +129,18 @@ class Heads(nn.Module):
         sides = (torch.arange(side, device=state.device).clamp(max=SIDE - 1) for side in (asked.height, asked.width))
         own = torch.cartesian_prod(*sides).expand(len(state), -1, -1)
         off = mistakes(late["place"], own)
+        early = split(self.early(scaled(seen)), EARLY) if seen is not None else {}
         if asked.kinds is not None:
-            assert asked.edges is not None
-            assert asked.offsets is not None
             assert asked.numbers is not None
-            assert seen is not None
-            early = split(self.early(scaled(seen)), EARLY)
+            off = off + kind_mistakes(early["kinds"], asked.kinds) + kind_mistakes(late["kinds"], asked.kinds)
+            off = off + mistakes(late["numbers"], asked.numbers[..., None])
+        if asked.edges is not None:
+            assert asked.offsets is not None
+            if early:
+                off = off + mistakes(early["offsets"], asked.offsets)
             # Edges whole, and by the digits that an answer says, so that saying them is copying.
             known = asked.edges != IGNORED
             tens, ones = (torch.where(known, part, IGNORED) for part in (asked.edges // 10, asked.edges % 10))
-            off = off + kind_mistakes(early["kinds"], asked.kinds) + kind_mistakes(late["kinds"], asked.kinds)
-            off = off + mistakes(early["offsets"], asked.offsets)
-            off = off + mistakes(late["numbers"], asked.numbers[..., None])
             off = off + mistakes(late["edges"], asked.edges)
             off = off + mistakes(late["tens"], tens) + mistakes(late["ones"], ones)
         if asked.printed is not None:

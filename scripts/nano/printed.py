@@ -28,7 +28,7 @@ PATCHES = SIDES * SIDES
 SLOTS = 3  # letters of a patch: hardly ever more are narrower than 14 pixels
 PARTS = 3  # of a patch, side by side: hardly a letter is narrower
 # Of a page; of a line; of a line; of a word. What is beyond counts as the last.
-LINES, COLUMNS, WORDS, LETTERS = 16, 48, 10, 12
+LINES, COLUMNS, WORDS, LETTERS = 18, 48, 10, 12
 ROWS, IN_ROW = 12, 4  # of what is loose, how high it is and which of its characters it is are told as a column
 assert ROWS * IN_ROW == COLUMNS
 BEFORE = 2  # characters that come before one in its line
@@ -72,8 +72,7 @@ class Printed:
     `letters` (pages, tokens, patches of a token * slots): 1 and more for a character, 0 for none; a blank or a gap lies
     just before the letter that follows it. `marks` (pages, patches, parts): the same of parts of patches, without
     blanks. `first` (pages, tokens, patches of a token) is the place of the first character that lies there, `IGNORED`
-    where nothing is printed. `values` (pages, tokens, slots) are the characters that could be written where a bar or a
-    line ends, as in `letters`, `IGNORED` elsewhere. `at` is where a page's characters lie, by line and column: token,
+    where nothing is printed. `at` is where a page's characters lie, by line and column: token,
     patch and slot, and `said` which they are, as in `letters`; of what is not drawn, the first `SLOTS`. `loose` are the
     lines that are found by where they begin, x and y in fractions of the page. `gaps` are the columns of the blanks of
     others, by line.
@@ -82,7 +81,6 @@ class Printed:
     letters: Tensor
     marks: Tensor
     first: Place
-    values: Tensor
     at: list[dict[tuple[int, int], tuple[int, int, int]]]
     said: list[dict[tuple[int, int], int]]
     loose: list[dict[int, tuple[float, float]]]
@@ -115,7 +113,6 @@ def show(pages: Sequence[Sequence[Letter]], height: int, width: int) -> Printed:
     slots = torch.zeros(len(pages), height * width, PATCHES, SLOTS, dtype=torch.long)
     lines = torch.full((len(pages), height * width, PATCHES), IGNORED)
     firsts = lines.clone()
-    values = torch.full((len(pages), height * width, SLOTS), IGNORED)
     at: list[dict[tuple[int, int], tuple[int, int, int]]] = [{} for _ in pages]
     gaps: list[dict[int, list[int]]] = [{} for _ in pages]
     said: list[dict[tuple[int, int], int]] = [{} for _ in pages]
@@ -131,20 +128,19 @@ def show(pages: Sequence[Sequence[Letter]], height: int, width: int) -> Printed:
             token, patch = row * width + column, down * SIDES + across
             place = page, token, patch
             if lines[place] != letter.line:
-                if not letter.drawn:
-                    if lines[place] != IGNORED or values[page, token, 0] != IGNORED:
-                        continue  # there is something already, which is to be found
-                    values[page, token] = 0
+                if not letter.drawn and lines[place] != IGNORED:
+                    continue  # there is something already, which is to be found
                 lines[place], firsts[place] = letter.line, letter.column - blank
             for number, character in ((letter.column - 1, " "), (letter.column, letter.character))[not blank :]:
                 slot = number - int(firsts[place])
                 if slot < SLOTS:
-                    where = slots[place] if letter.drawn else values[page, token]
-                    where[slot] = said[page][letter.line, number] = CHARACTERS.find(character) + 1
+                    said[page][letter.line, number] = CHARACTERS.find(character) + 1
+                    if letter.drawn:
+                        slots[place][slot] = said[page][letter.line, number]
                     at[page][letter.line, number] = token, patch, slot
     marks = torch.stack([_marks(letters, height, width) for letters in pages])
     first = torch.full((*lines.shape, NUMBERS), IGNORED)
-    printed = Printed(slots.flatten(2), marks, Place.of(first), values, at, said, loose, [_sorted(its) for its in gaps])
+    printed = Printed(slots.flatten(2), marks, Place.of(first), at, said, loose, [_sorted(its) for its in gaps])
     for page, token, patch in (lines != IGNORED).nonzero().tolist():
         place = page, token, patch
         first[place] = torch.tensor(printed.where(page, int(lines[place]), int(firsts[place])))
@@ -185,7 +181,6 @@ class PrintHeads(nn.Module):
         self.letters = nn.Linear(hidden, PATCHES * SLOTS * KINDS)
         self.places = nn.Linear(hidden, PATCHES * sum(PLACE.values()))
         self.words = nn.Linear(hidden, sum(PLACE.values()))
-        self.values = nn.Linear(hidden, SLOTS * KINDS)
 
     def losses(self, seen: Tensor | None, state: Tensor, printed: Printed, patches: Tensor | None = None) -> Tensor:
         """What the heads get wrong about a batch, each on average.
@@ -194,7 +189,7 @@ class PrintHeads(nn.Module):
         """
         places = self.of_tokens(state)
         off = torch.stack([mistakes(places[what].flatten(-2), printed.first[what].flatten(2)) for what in PLACE]).sum()
-        off = PLACED * (off + mistakes(self.values(scaled(state)), printed.values))
+        off = PLACED * off
         if seen is not None:
             off = off + EYES * self.wrong_letters(seen, printed)
         if patches is not None:
@@ -212,10 +207,6 @@ class PrintHeads(nn.Module):
     def read(self, seen: Tensor) -> Tensor:
         """The letters on tokens, as in `Printed.letters`."""
         return self.letters(scaled(seen)).unflatten(-1, (-1, KINDS)).argmax(-1)
-
-    def values_at(self, state: Tensor) -> Tensor:
-        """What tokens tell of the value that ends there, as in `Printed.values`."""
-        return self.values(scaled(state)).unflatten(-1, (SLOTS, KINDS)).argmax(-1)
 
     def of_tokens(self, state: Tensor) -> dict[str, Tensor]:
         """What tokens tell of the first character on each of their patches, (pages, tokens, patches, choices)."""

@@ -6,6 +6,7 @@ from itertools import count
 from pathlib import Path
 from random import Random
 
+from batches import branch
 from data import HELD_OUT
 from data.chart import sample_of
 from data.doc import doc_sample
@@ -19,9 +20,7 @@ def test_all_that_is_read_is_told_of_once_and_shares_are_shares(tmp_path: Path) 
     for seed in range(3):
         sample = doc_sample(Random(HELD_OUT + seed), 224, 224, 6, 4)
         found = list(letters(trainer, sample))
-        read = [
-            address for question in sample.questions for address in (*(question.read or ()), *(question.cited or ()))
-        ]
+        read = [address for question in sample.questions for address in branch(question, trainer.tokenizer).read]
         assert len(found) == sum(address is not None for address in read)
         assert len([what for what, *_ in found if what.startswith("tell")]) == len(sample.questions[0].answer) + 1
         assert all(0 <= share <= 1.001 for _, *figures in found for share in figures)

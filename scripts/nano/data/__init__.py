@@ -49,7 +49,7 @@ class Letter:
 
     Lines count from the top of the page. In a line, columns count its characters, a blank or a gap as one. One that is
     not `drawn` could stand there: it is to be told from what is seen around. One that is `loose` is found by where
-    on the picture it is, since its line cannot be counted.
+    on the picture it is, since its line cannot be counted. `told` is the place, x and y, that thoughts say of it.
     """
 
     character: str
@@ -59,6 +59,7 @@ class Letter:
     column: int = 0
     drawn: bool = True
     loose: bool = False
+    told: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)

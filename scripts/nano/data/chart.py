@@ -12,7 +12,7 @@ from random import Random
 
 from data import Question, Sample
 from data.ask import ORDER
-from data.chart_print import CATEGORIES, NAMES, TITLE, VALUES
+from data.chart_print import CATEGORIES, HIGHEST, LOWEST, NAMES, TITLE, VALUES
 from data.plots import Chart, draw_chart
 from data.reading import Thought, found_by
 from ernie_cli.messages import Picture
@@ -57,20 +57,24 @@ def _point(chart: Chart, says: Thought) -> Thought:
 
     Places are hundredths of the picture, across and down: what is said next is looked for there.
     """
-    if chart.axis:
-        (low, begin), (high, end) = chart.axis
-        says.say(f" The axis goes from {low} at {_hundredths(begin)} to {high} at {_hundredths(end)}.")
+    told = {letter.line: letter.told for letter in chart.letters if letter.told}
+    if not chart.labelled:
+        for line, begin in ((LOWEST, " The axis goes from "), (HIGHEST, " to ")):
+            says.say(begin)
+            for letter in (letter for letter in chart.letters if letter.line == line):
+                says.say(letter.character, (line, letter.column))
+            says.say(" at ").say(_hundredths(told[line][not chart.horizontal]), (line, 0))
+        says.say(".")
     verb = "have their values" if chart.labelled else "end" if chart.kind == "bar" else "are"
     says.say(f" Its {NOUNS[chart.kind]}s {verb} at ")
-    known = {letter.line for letter in chart.letters}
-    for row, (x, y) in enumerate(chart.ends):
-        where = (VALUES + row, 0) if VALUES + row in known else None
-        says.say(", " if row else "").say(f"{_hundredths(x)} {_hundredths(y)}", where)
+    for row in range(len(chart.rows)):
+        place = " ".join(map(_hundredths, told[VALUES + row]))
+        says.say(", " if row else "").say(place, (VALUES + row, 0))
     return says.say(".")
 
 
 def _hundredths(share: float) -> str:
-    return f"{min(int(share * 100), 99):02}"
+    return f"{min(round(share * 100), 99):02}"
 
 
 def _table(_: Random, chart: Chart, says: Thought) -> Found:

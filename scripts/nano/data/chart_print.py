@@ -8,6 +8,7 @@ ones beside it, cannot know which it is.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import cos, radians, sin
 from typing import TYPE_CHECKING
 
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     from matplotlib.text import Text
 
 # Lines: the title, what the axes are called (of categories, of values), categories and their values in the order of the
-# rows, and all others, which no table holds: the numbers at an axis.
-TITLE, NAMES, CATEGORIES, VALUES, OTHERS = 0, (1, 2), 3, 9, 15
+# rows, and all others, which no table holds: the numbers at an axis, of which the lowest and the highest are told.
+TITLE, NAMES, CATEGORIES, VALUES, OTHERS, LOWEST, HIGHEST = 0, (1, 2), 3, 9, 15, 16, 17
 
 
 def letters_of(axes: Axes, labels: Sequence[str], rows: Sequence[str], *, horizontal: bool) -> list[Letter]:
@@ -33,58 +34,52 @@ def letters_of(axes: Axes, labels: Sequence[str], rows: Sequence[str], *, horizo
     names = [*axes.texts, *(legend.get_texts() if legend else [])]
     if axes.axison:  # pies have no axes
         lines += [(across.label, NAMES[0]), (up.label, NAMES[1])]
-        lines += [(tick, OTHERS) for tick in _shown(up)]
+        ticks = _shown(up)
+        lines += [(tick, LOWEST if tick is ticks[0] else HIGHEST if tick is ticks[-1] else OTHERS) for tick in ticks]
         names += _shown(across)
     lines += [(text, CATEGORIES + rows.index(text.get_text())) for text in names if text.get_text() in rows]
     written = [text for text in axes.texts if text.get_text() and text.get_text() not in rows]
     if len(written) == len(labels):
         lines += [(text, VALUES + rows.index(label)) for text, label in zip(written, labels, strict=True)]
-    return [letter for text, line in lines if text.get_text() for letter in _letters(text, line)]
+    letters = [letter for text, line in lines if text.get_text() for letter in _letters(text, line)]
+    return [_told(axes, letter, horizontal=horizontal) for letter in letters]
 
 
-def ends_of(axes: Axes, values: Sequence[tuple[float, str]]) -> list[Letter]:
-    """What could be written where upright bars end, or at the points of a line: values from the left, and their texts.
+def ends_of(axes: Axes, values: Sequence[tuple[float, str]], *, horizontal: bool) -> list[Letter]:
+    """What could be written where bars end, or at the points of a line: values as they are read, and their texts.
 
     All letters of a text are at one place.
     """
-    figure = axes.get_figure(root=True)
-    assert figure is not None
+    # Bars lie from below, unless the axis is turned around.
+    rows = range(len(values))[:: -1 if horizontal and not axes.yaxis_inverted() else 1]
     found = []
-    for row, (value, text) in enumerate(values):
-        x, y = axes.transData.transform((row, value)) / (figure.bbox.width, figure.bbox.height)
+    for number, (row, (value, text)) in enumerate(zip(rows, values, strict=True)):
+        place = _place(axes, (value, row) if horizontal else (row, value))
         found += [
-            Letter(one, x, 1 - y, VALUES + row, column, drawn=False, loose=True) for column, one in enumerate(text)
+            Letter(one, *place, VALUES + number, column, drawn=False, loose=True, told=None if column else place)
+            for column, one in enumerate(text)
         ]
     return found
 
 
-Tick = tuple[str, float]  # a number at an axis, and how far across it stands, or down
-
-
-def found_at(
-    axes: Axes, letters: Sequence[Letter], rows: Sequence[tuple[str, float]], *, horizontal: bool
-) -> tuple[list[tuple[float, float]], tuple[Tick, Tick] | None]:
-    """Where the values of `rows` are, and the lowest and the highest tick if these have to be read off the axis."""
+def _place(axes: Axes, at: tuple[float, float]) -> tuple[float, float]:
+    """Where that lies which is `at` so much of both axes, in fractions of the picture from its upper left corner."""
     figure = axes.get_figure(root=True)
     assert figure is not None
+    x, y = axes.transData.transform(at)
+    return float(x / figure.bbox.width), float(1 - y / figure.bbox.height)
 
-    def place(value: float, row: float) -> tuple[float, float]:
-        x, y = axes.transData.transform((value, row) if horizontal else (row, value))
-        return float(x / figure.bbox.width), float(1 - y / figure.bbox.height)
 
-    written = [
-        [letter for letter in letters if letter.line == VALUES + row and letter.drawn] for row in range(len(rows))
-    ]
-    if all(written):
-        middles = [(np.mean([one.x for one in its]), np.mean([one.y for one in its])) for its in written]
-        return [(float(x), float(y)) for x, y in middles], None
-    axis = axes.xaxis if horizontal else axes.yaxis
-    numbers = [(tick.get_text(), tick.get_position()[not horizontal]) for tick in _shown(axis)]
-    low, high = ((text, place(value, 0)[not horizontal]) for text, value in (numbers[0], numbers[-1]))
-    # Bars from the top are drawn in the other order, unless the axis is turned around.
-    turned = horizontal and not axes.yaxis_inverted()
-    order = range(len(rows))[:: -1 if turned else 1]
-    return [place(value, row) for row, (_, value) in zip(order, rows, strict=True)], (low, high)
+def _told(axes: Axes, letter: Letter, *, horizontal: bool) -> Letter:
+    """A letter with the place that is told of it: of a value where it begins, of a number at an axis what it marks."""
+    if letter.column or not VALUES <= letter.line <= HIGHEST or letter.line == OTHERS:
+        return letter
+    if letter.line < OTHERS:
+        return replace(letter, told=(letter.x, letter.y))
+    ticks = _shown(axes.xaxis if horizontal else axes.yaxis)
+    marked = ticks[0 if letter.line == LOWEST else -1].get_position()
+    x, y = _place(axes, (marked[0], 0) if horizontal else (0, marked[1]))
+    return replace(letter, told=(x, letter.y) if horizontal else (letter.x, y))
 
 
 def _shown(axis: object) -> list[Text]:

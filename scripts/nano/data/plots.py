@@ -20,7 +20,7 @@ import numpy as np
 from PIL import Image
 
 from data import Letter
-from data.chart_print import ends_of, found_at, letters_of
+from data.chart_print import ends_of, letters_of
 from data.fonts import FAMILIES, font_file
 from data.texts import code, made_up
 from data.words import CITIES, DAYS, FIRST_NAMES, GOODS, MEASURES, MONTHS
@@ -43,9 +43,8 @@ LUMINANCE = (0.3, 0.59, 0.11)
 class Chart:
     """What a chart shows, with its values as they are: a person reads them as in `as_read`, if they are not written.
 
-    `span` is the length of its value axis, 100 for a pie; `labelled`: its values are written. `ends` are where they
-    are, x and y in fractions of the picture: the middle of what is written, else where a bar ends or a point lies.
-    `axis`, where none is written, are the lowest and the highest number there, and how far across or down they stand.
+    `span` is the length of its value axis, 100 for a pie; `labelled`: its values are written; `horizontal`: that axis
+    lies below. `letters` also has the values that are not written, where bars end and points lie.
     """
 
     kind: str
@@ -55,9 +54,8 @@ class Chart:
     span: float
     labelled: bool
     image: Image.Image
+    horizontal: bool
     letters: list[Letter]  # as `data.chart_print` numbers them
-    ends: list[tuple[float, float]]
-    axis: tuple[tuple[str, float], tuple[str, float]] | None
 
     def as_read(self) -> Chart:
         """The same with values that are not written as they can be read off the axis."""
@@ -236,11 +234,10 @@ def draw_chart(random: Random, width: int, height: int) -> Chart:
             span = 100.0 if plan.kind == "pie" else float(abs(high - low))
             columns = (plan.axes[0] or "label", plan.axes[1] or "value")
             letters = letters_of(axes, plan.labels, [label for label, _ in rows], horizontal=plan.horizontal)
-            # Those of horizontal bars would be told from an axis below, which a decoder sees after them.
-            if not (plan.labelled or plan.horizontal):
-                letters += ends_of(axes, [(value, str(read_off(value))) for _, value in rows])
-            ends, ticks = found_at(axes, letters, rows, horizontal=plan.horizontal)
-            return Chart(plan.kind, plan.title, columns, rows, span, plan.labelled, image, letters, ends, ticks)
+            if not plan.labelled:
+                texts = [(value, str(read_off(value))) for _, value in rows]
+                letters += ends_of(axes, texts, horizontal=plan.horizontal)
+            return Chart(plan.kind, plan.title, columns, rows, span, plan.labelled, image, plan.horizontal, letters)
 
 
 def read_off(value: float) -> float:
