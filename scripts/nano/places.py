@@ -38,7 +38,7 @@ class Asked:
     colour; `edges` (pictures, tokens, 4): left, top, right and bottom in hundredths of the picture; `offsets`
     (pictures, tokens, 4): the same from the token's middle, in `STEP` pixels, `REACH` to the left being 0; `numbers`
     (pictures, tokens): from the top, 0 being the first; all `IGNORED` where nothing stands. Of print, only places that
-    are told have edges, each four times the same.
+    are told have edges: the same place twice.
     """
 
     HEADS: ClassVar = "picture"

@@ -20,7 +20,7 @@ import numpy as np
 from PIL import Image
 
 from data import Letter
-from data.chart_print import ends_of, letters_of
+from data.chart_print import HIGHEST, ends_of, letters_of
 from data.fonts import FAMILIES, font_file
 from data.texts import code, made_up
 from data.words import CITIES, DAYS, FIRST_NAMES, GOODS, MEASURES, MONTHS
@@ -235,6 +235,8 @@ def draw_chart(random: Random, width: int, height: int) -> Chart:
             columns = (plan.axes[0] or "label", plan.axes[1] or "value")
             letters = letters_of(axes, plan.labels, [label for label, _ in rows], horizontal=plan.horizontal)
             if not plan.labelled:
+                if all(letter.line != HIGHEST for letter in letters):
+                    continue  # from a single number at an axis, no value can be read off
                 texts = [(value, str(read_off(value))) for _, value in rows]
                 letters += ends_of(axes, texts, horizontal=plan.horizontal)
             return Chart(plan.kind, plan.title, columns, rows, span, plan.labelled, image, plan.horizontal, letters)
