@@ -6,7 +6,7 @@ for every question.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from itertools import groupby
 from typing import NamedTuple, TypeVar, cast
@@ -100,26 +100,31 @@ def answer(
 
 def cited(question: Question, tokenizer: Tokenizer) -> tuple[list[int], list[Address | None]]:
     """Ids of a thought, and the line that is spoken of in each."""
-    ids, addresses = list[int](), list[Address | None]()
     its = question.cited or [None] * len(question.thought)
-    for address, group in groupby(zip(question.thought, its, strict=True), lambda one: one[1]):
-        tokens = tokenizer.encode([Literal("".join(letter for letter, _ in group))])
-        ids += tokens
-        addresses += [address] * len(tokens)
-    return ids, addresses
+    groups = groupby(zip(question.thought, its, strict=True), lambda one: one[1])
+    return _addressed((("".join(letter for letter, _ in group), address) for address, group in groups), tokenizer)
 
 
 def spelled_out(
     text: str, read: Sequence[Address | None], tokenizer: Tokenizer
 ) -> tuple[list[int], list[Address | None]]:
     """Ids of a text of which some characters are read, and what is read in each: only these are said one by one."""
-    ids, addresses = list[int](), list[Address | None]()
+    parts: list[tuple[str, Address | None]] = []
     for is_read, group in groupby(zip(text, read, strict=False), lambda one: one[1] is not None):
         said = list(group)
-        for part in said if is_read else [("".join(letter for letter, _ in said), None)]:
-            tokens = tokenizer.encode([Literal(part[0])])
-            ids += tokens
-            addresses += [part[1]] * len(tokens)
+        parts += said if is_read else [("".join(letter for letter, _ in said), None)]
+    return _addressed(parts, tokenizer)
+
+
+def _addressed(
+    parts: Iterable[tuple[str, Address | None]], tokenizer: Tokenizer
+) -> tuple[list[int], list[Address | None]]:
+    """Ids of a text in parts, each encoded by itself, and the address of its part for each of them."""
+    ids, addresses = list[int](), list[Address | None]()
+    for part, address in parts:
+        tokens = tokenizer.encode([Literal(part)])
+        ids += tokens
+        addresses += [address] * len(tokens)
     return ids, addresses
 
 

@@ -125,24 +125,24 @@ def _ask(random: Random, page: Page, says: Thought) -> Found:
     """A question; its thought `says` on which lines the answer stands, counted from 1: what is found is then read."""
     roll = random.random()
     if page.fields and roll < 0.3:
-        return _named(random, page, says)
+        return _named(random, page, _list_lines(page, says, spoken))
     if ((page.fields or page.items) and roll < 0.9) or roll < 0.12:
-        return _schema(random, page, says)
-    return _line(random, page, says)
+        return _schema(random, page, _list_lines(page, says, _key))
+    return _line(random, page, _list_lines(page, says, spoken))
 
 
 def _named(random: Random, page: Page, says: Thought) -> Found:
     label, (text, _) = random.choice(list(page.fields.items()))
     ask = random.choice(["What is the {}?", "What is the {}?", "what {} is given?", "Give the {}."])
     line = page.line(label)
-    _list_lines(page, says, spoken).say(f" I find the {spoken(label)} on line ").number(line).say(".")
+    says.say(f" I find the {spoken(label)} on line ").number(line).say(".")
     return Question(ask.format(spoken(label)), "", text), [line]
 
 
 def _line(random: Random, page: Page, says: Thought) -> Found:
     """The heading, a line (headings do not count) or a point, found by where it stands, or their number."""
     if page.blocks[0].kind == "heading" and random.random() < 0.4:
-        _list_lines(page, says, spoken).say(" A heading stands above it.")
+        says.say(" A heading stands above it.")
         return Question("What is the heading?", "", page.blocks[0].rows[0][0]), [0]
     rows = [row for block in page.blocks if block.kind != "heading" for row in block.rows]
     kind = page.blocks[-1].kind
@@ -152,12 +152,12 @@ def _line(random: Random, page: Page, says: Thought) -> Found:
     if kind == "table" or random.random() < 0.2:
         count = len(rows) - (kind == "table")
         be = "is" if count == 1 else "are"
-        _list_lines(page, says, spoken).say(f" There {be} {counted(count, noun)}.")
+        says.say(f" There {be} {counted(count, noun)}.")
         return Question(f"How many {noun}s are there?", "", str(count)), [None]
     index = random.randrange(min(len(rows), len(ORDER)))
     which = "last" if index == len(rows) - 1 else ORDER[index]
     line = index + len(page.rows) - len(rows)
-    _list_lines(page, says, spoken).say(f" Its {which} {noun} is on line ").number(line).say(".")
+    says.say(f" Its {which} {noun} is on line ").number(line).say(".")
     return Question(f"What does the {which} {noun} say?", "", " ".join(rows[index])), [line]
 
 
@@ -177,7 +177,6 @@ def _schema(random: Random, page: Page, says: Thought) -> Found:
     labels = [*labels, *missing]
     random.shuffle(labels)
     terms, data, lines = [], {}, list[int | None]()
-    _list_lines(page, says, _key)
     begin = " I find"
     for label in labels:
         printed = label in page.fields and label not in missing
