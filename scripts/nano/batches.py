@@ -6,9 +6,10 @@ for every question.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
-from itertools import groupby
+from itertools import accumulate, groupby, pairwise
 from typing import NamedTuple, TypeVar, cast
 
 import numpy as np
@@ -29,8 +30,12 @@ from ernie_cli.runtime.tokenizer import Literal, Markup, Tokenizer
 from ernie_cli.runtime.vision import Patches, PixelBudgets, patchify
 
 ROUND_LENGTH = 32
-# Of thoughts that are all that is said: which words are learned, by the question's mode.
-WANTED: dict[str, Callable[[str], bool]] = {"judged": ("yes", "no").__contains__, "timed": lambda word: True}
+# Of thoughts that are all that is said: what is learned of them, by the question's mode.
+WANTED = {
+    "judged": re.compile(r"\b(yes|no)\b"),
+    "reckoned": re.compile(r"-?\d+%, [\d.]*\d"),
+    "timed": re.compile(".+", re.DOTALL),
+}
 
 
 @dataclass(frozen=True)
@@ -149,13 +154,21 @@ def branch(question: Question, tokenizer: Tokenizer) -> Branch:
     prompt = tokenizer.encode(asked)
     if wanted := WANTED.get(question.mode):
         thought, cites = cited(question, tokenizer)
-        learned = [False] * len(prompt) + [wanted(tokenizer.decode([t]).strip()) for t in thought]
+        learned = [False] * len(prompt) + _within(wanted, [tokenizer.decode([token]) for token in thought])
         return Branch(prompt + thought, learned, [None] * len(prompt) + cites)
     is_open = question.mode == "open"
     thought, cites = cited(question, tokenizer) if is_open else ([], [])
     answered, reads = answer(question, tokenizer, [closed] if is_open else [])
     said, read = thought + answered, cites + reads
     return Branch(prompt + said, [False] * len(prompt) + [True] * len(said), [None] * len(prompt) + read)
+
+
+def _within(wanted: re.Pattern[str], pieces: Sequence[str]) -> list[bool]:
+    """Which of the pieces of a text have a part in something that is wanted."""
+    text = "".join(pieces)
+    parts = [match.span() for match in wanted.finditer(text)]
+    ends = list(accumulate(map(len, pieces), initial=0))
+    return [any(low < end and begin < high for low, high in parts) for begin, end in pairwise(ends)]
 
 
 def given(question: Question, tokenizer: Tokenizer, said: list[int]) -> list[int]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from batches import WANTED
 from data import Question, Sample
 from data.ask import easy_sample, scene_sample
-from data.chart import sample_of
+from data.chart import reckoned_sample, sample_of
 from data.clip import HOLD
 from data.doc import doc_sample, lines_sample, print_sample
 from data.ground import ground_sample, judged_sample
@@ -47,7 +47,7 @@ BUDGETS = PixelBudgets(PICTURES, FRAMES, PRINT)
 QUESTIONS = 1
 ROWS = 32
 PAGE = 160  # pixels of a side of a page, at least: smaller ones hold little print
-CHARTED = 0.35  # of batches of letters
+CHARTED = 0.6  # of batches of letters
 AGAIN = 3  # how often what takes long to draw is shown, on average: charts, and clips (`reels.py`)
 CHARTS_KEPT = 1_000  # of a size, some 200 kB each
 PAGES = 16  # print has so many letters that more of it teaches no more
@@ -70,7 +70,8 @@ MIX = {
     "ground": 0.6,
     "doc": 0.3,
     "lines": 0.3,
-    "chart": 0.3,
+    "chart": 0.6,
+    "reckon": 0.2,
     "places": 0.06,
     "letters": 0.3,
     "video": 0.3,
@@ -160,6 +161,8 @@ class Curriculum:
             return self._moments(learned)
         if job == "judge":
             return lambda: judged_sample(self.own, self.own.randint(3, 8)), ROWS, BUDGETS._replace(picture=TINY)
+        if job == "reckon":
+            return lambda: reckoned_sample(self.own), ROWS, BUDGETS._replace(picture=TINY)
         makers = {
             "ask": self._ask,
             "ground": self._ground,

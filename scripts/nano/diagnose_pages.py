@@ -7,9 +7,8 @@ either way, and the two characters `before`), how much of the attention of the h
 `spelling.py`), and how often it is said right (`said`). `tell` rows are of transcriptions, `find` rows of answers.
 Thoughts (`think`) say what each line is (`name`), and on which an answer is found (`number`).
 
-With `--charts` it is charts that are told as tables and asked about. Values that are not written, but read off the
-axis, have rows of their own. Their thoughts say where something is: of these places tokens must also know the digits
-(`known`).
+With `--charts` it is charts that are told as tables and asked about. Their thoughts say where something is: of these
+places tokens must also know the digits (`known`).
 """
 
 from __future__ import annotations
@@ -23,7 +22,6 @@ from batches import collate
 from curriculum import BUDGETS, CHARTS
 from data import HELD_OUT, Sample
 from data.chart import TABLE, sample_of
-from data.chart_print import VALUES
 from data.doc import TRANSCRIBE, doc_sample
 from data.plots import draw_chart
 from diagnose_clips import arguments
@@ -54,7 +52,6 @@ def letters(trainer: Trainer, sample: Sample) -> Iterator[Figure]:
 
     of_tokens = _right(heads.of_tokens(looked.states[LAYER][0, layout.medium]), printed.first, 0)
     told = _tells_digits(trainer.heads[Asked.HEADS], looked.states[LAYER][:, layout.medium], batch.asked)
-    unwritten = any(not letter.drawn for letter in sample.letters or ())
     of_words = _right(heads.of_words(pointing.words(looked.states[LAYER], spelled, layout)), spelled.where)
     on_letters = torch.zeros(len(spelled.row))
     on_letters[spelled.place != IGNORED] = shares(looked.looks, spelled, layout.medium)[0]
@@ -67,9 +64,7 @@ def letters(trainer: Trainer, sample: Sample) -> Iterator[Figure]:
         question = sample.questions[int(spelled.branch[entry])]
         place, patch = int(spelled.place[entry]), int(spelled.patch[entry])
         character = trainer.tokenizer.decode([int(wanted[spelled.branch[entry], spelled.token[entry]])])
-        if unwritten and spelled.where.line[entry] == VALUES and character in "0123456789.":
-            kind, known = "off axis", float(place != IGNORED and of_tokens["line"][place, patch])
-        elif place == IGNORED:
+        if place == IGNORED:
             kind, known = "end", 0.0
         else:
             kind = "letter" if character.isalpha() else "digit" if character.isdigit() else "other"

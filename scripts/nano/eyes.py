@@ -50,25 +50,31 @@ class Reader(Trainer):
     def learn_print(self, pages: Batch, other: Batch | None, scale: float) -> dict[str, float]:
         """One step with pages about which nothing is asked, and with other media, which are to stay as they are.
 
-        Gives what is read: the losses of letters and of marks, the share of letters that are right, and how far off the
-        others are, as a part of their mean square.
+        Gives what is read: the losses of what `PrintHeads` asks, the share of letters that are right, and how far off
+        the others are, as a part of their mean square.
         """
         assert isinstance(pages.asked, Asked)
         assert pages.pixels is not None
         assert pages.asked.printed
         printed, head, patches = pages.asked.printed, self.heads[Asked.HEADS].print, list[Tensor]()
         seen = self.see(pages.pixels, pages.grid, patches)
-        letters, marks = head.wrong_letters(seen, printed), head.wrong_marks(patches[0], printed)
-        (letters + marks).backward()
-        told = {"letters": letters.item(), "marks": marks.item(), "right": _right(head.read(seen), printed.letters)}
+        told = {
+            "letters": head.wrong_letters(seen, printed),
+            "marks": head.wrong_marks(patches[0], printed),
+            "places": head.wrong_places(seen, printed),
+            "ends": head.wrong_ends(patches[0], printed),
+        }
+        torch.stack([*told.values()]).sum().backward()
+        said = {name: off.item() for name, off in told.items()}
+        said["right"] = _right(head.read(seen), printed.letters)
         if other is not None:
             apart = self._apart(other)
             (HELD * EVERY * apart).backward()
-            told["apart"] = apart.item()
+            said["apart"] = apart.item()
         self._move([], self.peak * scale)
         # No step of the training: that begins with the heads alone, and most of them have learned nothing here.
         self.learned["letters"] += len(pages.ids) * WORLD
-        return told
+        return said
 
     def _apart(self, batch: Batch) -> Tensor:
         assert batch.pixels is not None

@@ -3,7 +3,8 @@
 A token is four patches, two side by side and two below, and each is about as high as a line of small print. Linear
 heads ask the tower which letter stands where on each patch; and, right behind the eyes, a token for the letters of each
 of its patches in their order: the first, the second, the third. (Those of two patches side by side, in one order, it
-learned much more slowly: that means to count further.) A few layers into the decoder, where a token can know what came
+learned much more slowly: that means to count further.) Of charts both are asked where on each patch a bar ends or a
+point lies: an axis is read to less than a patch. A few layers into the decoder, where a token can know what came
 before it, heads ask which line of the page lies on each patch, which of the line's characters the first one there is,
 and which two come before that: what comes next is found by what was said last, where a line is too long to count. No
 head is part of the checkpoint.
@@ -27,6 +28,7 @@ SIDES = 2  # patches of a token beside each other, and as many below each other
 PATCHES = SIDES * SIDES
 SLOTS = 3  # letters of a patch: hardly ever more are narrower than 14 pixels
 PARTS = 3  # of a patch, side by side: hardly a letter is narrower
+FINE = 5  # of a patch, across and down: where in it lies what is told
 # Of a page; of a line; of a line; of a word. What is beyond counts as the last.
 LINES, COLUMNS, WORDS, LETTERS = 18, 48, 10, 12
 ROWS, IN_ROW = 12, 4  # of what is loose, how high it is and which of its characters it is are told as a column
@@ -71,15 +73,17 @@ class Printed:
 
     `letters` (pages, tokens, patches of a token * slots): 1 and more for a character, 0 for none; a blank or a gap lies
     just before the letter that follows it. `marks` (pages, patches, parts): the same of parts of patches, without
-    blanks. `first` (pages, tokens, patches of a token) is the place of the first character that lies there, `IGNORED`
-    where nothing is printed. `at` is where a page's characters lie, by line and column: token,
-    patch and slot, and `said` which they are, as in `letters`; of what is not drawn, the first `SLOTS`. `loose` are the
-    lines that are found by where they begin, x and y in fractions of the page. `gaps` are the columns of the blanks of
-    others, by line.
+    blanks. `told` (pages, tokens, patches of a token, 2): where on a patch, across and down, a place lies that is told
+    of a letter, 1 and more, 0 for none. `first` (pages, tokens, patches of a token) is the place of the first character
+    that lies there, `IGNORED` where nothing is printed. `at` is where a page's characters lie, by line and column:
+    token, patch and slot, and `said` which they are, as in `letters`; of what is not drawn, the first `SLOTS`. `loose`
+    are the lines that are found by where they begin, x and y in fractions of the page. `gaps` are the columns of the
+    blanks of others, by line.
     """
 
     letters: Tensor
     marks: Tensor
+    told: Tensor
     first: Place
     at: list[dict[tuple[int, int], tuple[int, int, int]]]
     said: list[dict[tuple[int, int], int]]
@@ -139,8 +143,9 @@ def show(pages: Sequence[Sequence[Letter]], height: int, width: int) -> Printed:
                         slots[place][slot] = said[page][letter.line, number]
                     at[page][letter.line, number] = token, patch, slot
     marks = torch.stack([_marks(letters, height, width) for letters in pages])
+    told = torch.stack([_told(letters, height, width) for letters in pages])
     first = torch.full((*lines.shape, NUMBERS), IGNORED)
-    printed = Printed(slots.flatten(2), marks, Place.of(first), at, said, loose, [_sorted(its) for its in gaps])
+    printed = Printed(slots.flatten(2), marks, told, Place.of(first), at, said, loose, [_sorted(its) for its in gaps])
     for page, token, patch in (lines != IGNORED).nonzero().tolist():
         place = page, token, patch
         first[place] = torch.tensor(printed.where(page, int(lines[place]), int(firsts[place])))
@@ -165,6 +170,19 @@ def _marks(letters: Sequence[Letter], height: int, width: int) -> Tensor:
     return marks.view(height, SIDES, width, SIDES, PARTS).transpose(1, 2).reshape(-1, PARTS)
 
 
+def _told(letters: Sequence[Letter], height: int, width: int) -> Tensor:
+    """Where on the patches of a page of so many tokens places lie that are told of letters, (tokens, patches, 2)."""
+    told = torch.zeros(height * SIDES, width * SIDES, 2, dtype=torch.long)
+    for letter in letters:
+        if letter.told:
+            x, y = letter.told
+            (patch, across), (row, down) = (
+                divmod(cell(place, count * SIDES * FINE), FINE) for place, count in ((x, width), (y, height))
+            )
+            told[row, patch] = torch.tensor([across, down]) + 1
+    return told.view(height, SIDES, width, SIDES, 2).transpose(1, 2).reshape(-1, PATCHES, 2)
+
+
 def _with_blanks(letters: Sequence[Letter]) -> list[tuple[Letter, bool]]:
     """Letters, and whether there is a blank before each."""
     known = {(letter.line, letter.column) for letter in letters}
@@ -178,6 +196,8 @@ class PrintHeads(nn.Module):
     def __init__(self, hidden: int, width: int) -> None:
         super().__init__()
         self.marks = nn.Linear(width, PARTS * KINDS)
+        self.ends = nn.Linear(width, 2 * (FINE + 1))
+        self.told = nn.Linear(hidden, PATCHES * 2 * (FINE + 1))
         self.letters = nn.Linear(hidden, PATCHES * SLOTS * KINDS)
         self.places = nn.Linear(hidden, PATCHES * sum(PLACE.values()))
         self.words = nn.Linear(hidden, sum(PLACE.values()))
@@ -191,18 +211,26 @@ class PrintHeads(nn.Module):
         off = torch.stack([mistakes(places[what].flatten(-2), printed.first[what].flatten(2)) for what in PLACE]).sum()
         off = PLACED * off
         if seen is not None:
-            off = off + EYES * self.wrong_letters(seen, printed)
+            off = off + EYES * (self.wrong_letters(seen, printed) + self.wrong_places(seen, printed))
         if patches is not None:
-            off = off + EYES * self.wrong_marks(patches, printed)
+            off = off + EYES * (self.wrong_marks(patches, printed) + self.wrong_ends(patches, printed))
         return off
 
     def wrong_letters(self, seen: Tensor, printed: Printed) -> Tensor:
         """How far off tokens are, right behind the eyes, about the letters on them."""
-        return _wrong_characters(self.letters(scaled(seen)), printed.letters)
+        return _wrong(self.letters(scaled(seen)), printed.letters)
 
     def wrong_marks(self, patches: Tensor, printed: Printed) -> Tensor:
         """How far off patches are about what stands where on them."""
-        return _wrong_characters(self.marks(scaled(patches)), printed.marks)
+        return _wrong(self.marks(scaled(patches)), printed.marks)
+
+    def wrong_places(self, seen: Tensor, printed: Printed) -> Tensor:
+        """How far off tokens are about the places on them that are told."""
+        return _wrong(self.told(scaled(seen)), printed.told.flatten(2))
+
+    def wrong_ends(self, patches: Tensor, printed: Printed) -> Tensor:
+        """How far off patches are about the places on them that are told."""
+        return _wrong(self.ends(scaled(patches)), printed.told.flatten(1, 2))
 
     def read(self, seen: Tensor) -> Tensor:
         """The letters on tokens, as in `Printed.letters`."""
@@ -222,7 +250,8 @@ class PrintHeads(nn.Module):
         return torch.stack([mistakes(said[what], wanted[what].view(len(words), -1)) for what in PLACE]).sum()
 
 
-def _wrong_characters(logits: Tensor, printed: Tensor) -> Tensor:
-    weights = torch.ones(KINDS, device=logits.device)
+def _wrong(logits: Tensor, shown: Tensor) -> Tensor:
+    """How far off choices are of which the first is that there is nothing."""
+    weights = torch.ones(logits.shape[-1] // shown.shape[-1], device=logits.device)
     weights[0] = BLANK
-    return mistakes(logits, printed, weights)
+    return mistakes(logits, shown, weights)

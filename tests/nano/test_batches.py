@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from random import Random
 
 import pytest
 from batches import branch
 from curriculum import MIX, Curriculum
+from data.chart import reckoned_sample
 from data.ground import ground_sample, judged_sample
 
 from ernie_cli.runtime.checkpoint import NANO, find
@@ -43,6 +45,14 @@ def test_of_a_thought_about_no_picture_only_the_verdicts_are_learned(tokenizer) 
         verdicts = [part.split(",")[0].split(".")[0] for part in question.thought.split(": ")[2:-1]]
         assert _learned(question, tokenizer).split() == verdicts
         assert len(verdicts) == 6
+
+
+def test_of_a_chart_that_is_not_seen_only_what_is_reckoned_is_learned(tokenizer) -> None:
+    for seed in range(20):
+        (question,) = reckoned_sample(Random(seed)).questions
+        reckoned = re.findall(r", (-?\d+%, \d[\d.]*)(?=[;.])", question.thought)
+        assert len(reckoned) == question.thought.count(";") + 1
+        assert _learned(question, tokenizer) == "".join(reckoned)
 
 
 def test_of_times_in_a_clip_only_thoughts_are_learned_and_no_more_is_asked_than_what_happens(tokenizer) -> None:

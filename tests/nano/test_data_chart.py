@@ -6,9 +6,10 @@ from random import Random
 
 import numpy as np
 import pytest
-from data.chart import TABLE, ask_chart, chart_sample
+from data.axis import draw_axis, read_off
+from data.chart import TABLE, ask_chart, chart_sample, reckoned_sample
 from data.chart_print import CATEGORIES, NAMES, OTHERS, TITLE, VALUES
-from data.plots import draw_chart, read_off
+from data.plots import draw_chart
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +80,7 @@ def test_lines_of_a_chart_are_what_they_say(drawn):
                 assert float(lines[VALUES + number].rstrip("%")) == value
             elif VALUES in lines:
                 unwritten += 1
-                assert lines[VALUES + number] == str(read_off(value)) == str(chart.as_read().rows[number][1])
+                assert lines[VALUES + number] == " "
         names = [lines.get(line, word) for line, word in zip(NAMES, ("label", "value"), strict=True)]
         assert tuple(names) == chart.columns
     assert labelled > 10
@@ -101,13 +102,16 @@ def test_values_that_are_not_written_stand_at_the_height_that_they_have(drawn):
     assert checked > 5
 
 
-def test_a_thought_says_where_values_are_and_what_the_axis_says_there(drawn):
+ENTRY = re.compile(r" (\d) at (\d\d) (\d\d)(?:, (-?\d+)%, (\d[\d.]*))?(?=[;.])")
+
+
+def test_a_thought_says_where_values_are_and_how_those_off_an_axis_are_reckoned(drawn):
     written = horizontal = 0
     for chart in drawn:
-        thought = ask_chart(Random(1), chart, 1)[0].thought
-        places = re.findall(r"(\d\d) (\d\d)(?=[,.])", thought.split(" at ")[-1])
-        assert len(places) == len(chart.rows)
-        ends = [(int(x), int(y)) for x, y in places]
+        thought = ask_chart(Random(1), chart.as_read(), 1)[0].thought
+        found = ENTRY.findall(thought)
+        assert [int(number) for number, *_ in found] == [1 + row for row in range(len(chart.rows))]
+        ends = [(int(x), int(y)) for _, x, y, *_ in found]
         axis = re.search(r"The axis goes from ([\d.]+) at (\d\d) to ([\d.]+) at (\d\d)\.", thought)
         if chart.labelled:
             written += 1
@@ -120,11 +124,40 @@ def test_a_thought_says_where_values_are_and_what_the_axis_says_there(drawn):
         along = [x if begin < end else y for x, y in ends]
         assert begin != end
         horizontal += begin < end
-        for place, (_, value) in zip(along, chart.rows, strict=True):
-            read = low + (place - begin) / (end - begin) * (high - low)
-            assert read == pytest.approx(value, abs=0.035 * chart.span)
+        assert [float(value) for *_, value in found] == [value for _, value in chart.as_read().rows]
+        for place, (*_, share, said), (_, value) in zip(along, found, chart.rows, strict=True):
+            assert int(share) == pytest.approx(100 * (place - begin) / (end - begin), abs=0.51)
+            assert low + int(share) / 100 * (high - low) == pytest.approx(value, abs=0.035 * chart.span)
+            assert float(said) == pytest.approx(value, abs=0.05 * chart.span)
     assert written > 3
     assert horizontal
+
+
+def test_behind_each_bar_the_next_one_is_looked_for(drawn):
+    for chart in drawn:
+        (table,) = ask_chart(Random(1), chart, 1)
+        ends = [match.end() for match in ENTRY.finditer(table.thought)]
+        following = [(VALUES + number, 0) if number < 6 else None for number in range(1, len(ends) + 1)]
+        assert [table.cited[end] for end in ends] == following
+        lines = {letter.line for letter in chart.letters}
+        assert VALUES + len(ends) not in lines or len(ends) == 6
+
+
+def test_values_of_an_axis_that_is_not_seen_are_reckoned_as_those_of_one_that_is() -> None:
+    kinds = set()
+    for seed in range(50):
+        axis = draw_axis(Random(seed))
+        (question,) = reckoned_sample(Random(seed)).questions
+        assert f"from {axis.low} at {axis.begin:02} to {axis.high} at {axis.end:02}." in question.thought
+        found = ENTRY.findall(question.thought)
+        assert 2 <= len(found) <= 6
+        kinds.add(axis.horizontal)
+        for _, x, y, share, value in found:
+            assert int(share) == axis.share((int(x), int(y)))
+            assert -10 <= int(share) <= 116
+            low, high = float(axis.low), float(axis.high)
+            assert float(value) == read_off(max(0.0, low + (high - low) * int(share) / 100))
+    assert kinds == {True, False}
 
 
 @pytest.mark.parametrize(
@@ -139,10 +172,10 @@ def test_what_can_be_read_off_an_axis(value: float, read: float) -> None:
 def test_a_table_is_read_from_its_letters(drawn):
     read = 0
     for chart in (chart.as_read() for chart in drawn):
-        if any(not letter.drawn for letter in chart.letters):
-            (table,) = ask_chart(Random(1), chart, 1)
-            values = re.finditer(r", (\d[\d.]*)\]", table.answer)
-            assert all(address for value in values for address in table.read[slice(*value.span(1))])
+        (table,) = ask_chart(Random(1), chart, 1)
+        values = re.finditer(r", (\d[\d.]*)\]", table.answer)
+        addressed = [bool(address) for value in values for address in table.read[slice(*value.span(1))]]
+        assert set(addressed) == {chart.labelled}
         letters = {(letter.line, letter.column): letter.character for letter in chart.letters}
         for question in ask_chart(Random(1), chart, 4):
             for said, address in zip(question.answer, question.read, strict=False):

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from itertools import count
 from pathlib import Path
 from random import Random
 
 from batches import branch
 from data import HELD_OUT
-from data.chart import sample_of
 from data.doc import doc_sample
-from data.plots import draw_chart
 from diagnose_pages import letters
 from trainer import Trainer
 
@@ -24,14 +21,6 @@ def test_all_that_is_read_is_told_of_once_and_shares_are_shares(tmp_path: Path) 
         assert len(found) == sum(address is not None for address in read)
         assert len([what for what, *_ in found if what.startswith("tell")]) == len(sample.questions[0].answer) + 1
         assert all(0 <= share <= 1.001 for _, *figures in found for share in figures)
-
-
-def test_values_off_an_axis_are_told_of_by_themselves(tmp_path: Path) -> None:
-    trainer = Trainer(tmp_path, 0.0)
-    chart = next(chart for seed in count() if (chart := draw_chart(Random(seed), 224, 224)).letters[-1].drawn is False)
-    sample = sample_of(Random(0), chart.as_read(), 2)
-    found = [what for what, *_ in letters(trainer, sample)]
-    assert found.count("tell, off axis") == sum(len(str(value)) for _, value in chart.as_read().rows)
 
 
 def test_a_model_that_says_the_wanted_letters_is_right(tmp_path: Path, made_to_say_what_is_wanted) -> None:

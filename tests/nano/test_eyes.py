@@ -38,6 +38,7 @@ def test_print_is_read_better_and_others_stay(tmp_path: Path, monkeypatch: pytes
     reader, told = _learned(tmp_path, 10.0, monkeypatch)
     assert told[-1]["marks"] < told[0]["marks"] - 0.5
     assert told[-1]["letters"] < told[0]["letters"] - 0.5
+    assert {"places", "ends"} <= told[0].keys()
     assert "apart" not in told[-2]
     _, free = _learned(tmp_path, 0.0, monkeypatch)
     assert 0 < told[-1]["apart"] < 0.5 * free[-1]["apart"]

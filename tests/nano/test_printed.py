@@ -58,6 +58,15 @@ def test_marks_lie_on_the_part_of_the_patch_that_they_stand_on() -> None:
     assert found == {(0, 6, 0): "a", (0, 7, 2): "b"}
 
 
+def test_places_that_are_told_lie_on_their_patch_in_fifths() -> None:
+    letters = [Letter("4", 0.1, 0.1, told=(0.3, 0.6)), Letter("2", 0.9, 0.9)]
+    told = show([letters], 2, 3).told
+    assert told.shape == (1, 6, 4, 2)
+    # Of 6 x 4 patches: 1.8 patches from the left, the second one, and 2.4 from above, the third one.
+    assert told.nonzero().tolist() == [[0, 3, 1, 0], [0, 3, 1, 1]]
+    assert told[0, 3, 1].tolist() == [1 + 4, 1 + 2]
+
+
 def test_hardly_a_mark_is_lost_where_print_is_dense() -> None:
     pages = [full_page(Random(seed), 224, 224)[1] for seed in range(20)]
     assert (show(pages, 8, 8).marks > 0).sum() >= 0.97 * sum(map(len, pages))

@@ -25,8 +25,8 @@ class Question:
     """What a user asks, the short true thought to have, and the answer to give.
 
     In the mode `closed` no thought is wanted; in `cut`, the thought is closed for the model somewhere on its way; in
-    `judged`, the thought is the model's, and only its verdicts are learned: yes and no; in `timed`, the thought is all
-    that is said.
+    `judged`, the thought is the model's, and only its verdicts are learned: yes and no; in `reckoned`, only the numbers
+    that follow from others; in `timed`, the thought is all that is said.
 
     An answer with `read` is said letter by letter. It tells, of each and of the answer's end, which character of the
     page is read there: of the end of a line, the one that would follow. `cited` tells, of the thought, where lines
@@ -37,7 +37,7 @@ class Question:
     text: str
     thought: str
     answer: str
-    mode: Literal["open", "closed", "cut", "judged", "timed"] = "open"
+    mode: Literal["open", "closed", "cut", "judged", "reckoned", "timed"] = "open"
     read: tuple[Address | None, ...] | None = None
     misread: str | None = None
     cited: tuple[Address | None, ...] | None = None

@@ -2,17 +2,24 @@
 
 The first question is always for the table, with the rows and columns of `data.plots`. A chart without a title has the
 title null. No question has two right answers, and what is asked to compare is clearly apart.
+
+A thought goes from bar to bar: each is looked for by where the last one is. Where values are not written, it says how
+far along the axis each of them is, and then the value itself; `reckoned_sample` is for that alone.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
 
+from PIL import Image
+
 from data import Question, Sample
 from data.ask import ORDER
-from data.chart_print import CATEGORIES, HIGHEST, LOWEST, NAMES, TITLE, VALUES
+from data.axis import Axis, draw_axis
+from data.chart_print import CATEGORIES, HIGHEST, LOWEST, NAMES, OTHERS, TITLE, VALUES
 from data.plots import Chart, draw_chart
 from data.reading import Thought, found_by
 from ernie_cli.messages import Picture
@@ -39,8 +46,7 @@ Found = tuple[Question, list[int | None]]  # and the line of `data.chart_print` 
 
 def ask_chart(random: Random, chart: Chart, questions: int) -> list[Question]:
     """Up to so many different questions; the first is for the table."""
-    begins = f"This is a {chart.kind} chart {'with' if chart.title else 'without'} a title"
-    begins += f" and with {len(chart.rows)} {NOUNS[chart.kind]}s."
+    begins = f"This is a {chart.kind} chart {'with' if chart.title else 'without'} a title."
     asked: list[Question] = []
     kinds = [_extreme, _extreme, _value, _value, _compare, _title, _type]
     for kind in [_table, *random.choices(kinds, k=4 * questions)]:
@@ -52,38 +58,59 @@ def ask_chart(random: Random, chart: Chart, questions: int) -> list[Question]:
     return asked
 
 
+def reckoned_sample(random: Random) -> Sample:
+    """A thought about the values of a chart that is not seen: only how they are reckoned is learned."""
+    axis, noun = draw_axis(random), NOUNS[random.choice(["bar", "bar", "line"])]
+    says = Thought().say(f"This is a {'line' if noun == 'point' else 'bar'} chart with a title.")
+    shares = [random.uniform(-0.08 if float(axis.low) else 0, 1.15) for _ in range(random.randint(2, 6))]
+    along = [max(1, min(99, round(axis.begin + (axis.end - axis.begin) * share))) for share in shares]
+    beside = [random.randint(10, 95) for _ in along]
+    _enumerate(says, noun, list(zip(*((along, beside) if axis.horizontal else (beside, along)), strict=True)), axis)
+    return Sample(Picture(Image.new("RGB", (56, 56), "white")), [Question(TABLE, says.text, "", "reckoned")])
+
+
 def _point(chart: Chart, says: Thought) -> Thought:
-    """Says where the values are found, and between which numbers of the axis they are, if they are not written.
+    return _enumerate(says, NOUNS[chart.kind], chart.ends, chart.axis)
 
-    Places are hundredths of the picture, across and down: what is said next is looked for there.
+
+def _enumerate(says: Thought, noun: str, places: Sequence[tuple[int, int]], axis: Axis | None) -> Thought:
+    """Says where the values are found, and how each is reckoned if it is not written.
+
+    Places are in hundredths of the picture, across and down: what is said next is looked for there. Behind each the
+    next one is looked for, if there may be one more.
     """
-    told = {letter.line: letter.told for letter in chart.letters if letter.told}
-    if not chart.labelled:
-        for line, begin in ((LOWEST, " The axis goes from "), (HIGHEST, " to ")):
-            says.say(begin)
-            for letter in (letter for letter in chart.letters if letter.line == line):
-                says.say(letter.character, (line, letter.column))
-            says.say(" at ").say(_hundredths(told[line][not chart.horizontal]), (line, 0))
+    if axis:
+        ends = (("from", axis.low, axis.begin, LOWEST), ("to", axis.high, axis.end, HIGHEST))
+        says.say(" The axis goes")
+        for word, text, place, line in ends:
+            says.say(f" {word} ")
+            for column, character in enumerate(text):
+                says.say(character, (line, column))
+            says.say(" at ").say(f"{place:02}", (line, 0))
         says.say(".")
-    verb = "have their values" if chart.labelled else "end" if chart.kind == "bar" else "are"
-    says.say(f" Its {NOUNS[chart.kind]}s {verb} at ")
-    for row in range(len(chart.rows)):
-        place = " ".join(map(_hundredths, told[VALUES + row]))
-        says.say(", " if row else "").say(place, (VALUES + row, 0))
-    return says.say(".")
-
-
-def _hundredths(share: float) -> str:
-    return f"{min(round(share * 100), 99):02}"
+    says.say(f" Its {noun}s {'end' if axis and noun == 'bar' else 'are' if axis else 'have their values'}:")
+    for row, place in enumerate(places):
+        says.say(f" {row + 1} at ").say("{:02} {:02}".format(*place), (VALUES + row, 0))
+        if axis:
+            share = axis.share(place)
+            says.say(f", {share}%, {axis.value(share)}")
+        following = VALUES + row + 1
+        says.say(";" if row + 1 < len(places) else ".", (following, 0) if following < OTHERS else None)
+    return says
 
 
 def _table(_: Random, chart: Chart, says: Thought) -> Found:
     table = {"type": chart.kind, "title": chart.title, "columns": chart.columns, "rows": chart.rows}
     lines = [None, *([TITLE] if chart.title else []), *NAMES]
     for row in range(len(chart.rows)):
-        lines += [CATEGORIES + row, VALUES + row]
+        lines += [CATEGORIES + row, _line(chart, row)]
     _point(chart, says)
     return Question(TABLE, "", json.dumps([table])), lines
+
+
+def _line(chart: Chart, row: int) -> int | None:
+    """The line that a value is read from; what is not written is in the thought."""
+    return VALUES + row if chart.labelled else None
 
 
 def _written(chart: Chart, value: float) -> str:
@@ -101,7 +128,7 @@ def _extreme(random: Random, chart: Chart, says: Thought) -> Found:
     _point(chart, says).say(f" The {word} {noun} is the {ORDER[row]}.")
     if random.random() < 0.25:
         ask = random.choice([f"What is the {word} value?", f"How much is the {word} {noun}?"])
-        return Question(ask, "", _written(chart, value)), [VALUES + row]
+        return Question(ask, "", _written(chart, value)), [_line(chart, row)]
     which = "label" if chart.columns[0] == "label" else chart.columns[0].lower()
     asks = [f"Which {noun} is the {word}?", f"Which {which} has the {word} value?", f"What is the {word}?"]
     return Question(random.choice(asks), "", label), [CATEGORIES + row]
@@ -112,7 +139,7 @@ def _value(random: Random, chart: Chart, says: Thought) -> Found:
     label, value = chart.rows[row]
     ask = random.choice([f"What is the value of {label}?", f"How much is {label}?", f"What is the value for {label}?"])
     _point(chart, says).say(f" {label} is the {ORDER[row]} {NOUNS[chart.kind]}.")
-    return Question(ask, "", _written(chart, value)), [VALUES + row]
+    return Question(ask, "", _written(chart, value)), [_line(chart, row)]
 
 
 def _compare(random: Random, chart: Chart, says: Thought) -> Found:
@@ -134,6 +161,7 @@ def _title(random: Random, chart: Chart, says: Thought) -> Found:
 
 def _type(random: Random, chart: Chart, says: Thought) -> Found:
     if random.random() < 0.5:
+        _point(chart, says).say(f" There are {len(chart.rows)} {NOUNS[chart.kind]}s.")
         return Question(f"How many {NOUNS[chart.kind]}s are there?", "", str(len(chart.rows))), [None]
     ask = random.choice(["What kind of chart is this?", "What type of chart is it?"])
     return Question(ask, "", f"{chart.kind} chart"), [None]

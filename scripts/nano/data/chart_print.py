@@ -45,20 +45,14 @@ def letters_of(axes: Axes, labels: Sequence[str], rows: Sequence[str], *, horizo
     return [_told(axes, letter, horizontal=horizontal) for letter in letters]
 
 
-def ends_of(axes: Axes, values: Sequence[tuple[float, str]], *, horizontal: bool) -> list[Letter]:
-    """What could be written where bars end, or at the points of a line: values as they are read, and their texts.
-
-    All letters of a text are at one place.
-    """
+def ends_of(axes: Axes, values: Sequence[float], *, horizontal: bool) -> list[Letter]:
+    """Where bars end, or the points of a line are, by the values of the rows: nothing is written there."""
     # Bars lie from below, unless the axis is turned around.
     rows = range(len(values))[:: -1 if horizontal and not axes.yaxis_inverted() else 1]
     found = []
-    for number, (row, (value, text)) in enumerate(zip(rows, values, strict=True)):
+    for number, (row, value) in enumerate(zip(rows, values, strict=True)):
         place = _place(axes, (value, row) if horizontal else (row, value))
-        found += [
-            Letter(one, *place, VALUES + number, column, drawn=False, loose=True, told=None if column else place)
-            for column, one in enumerate(text)
-        ]
+        found.append(Letter(" ", *place, VALUES + number, drawn=False, loose=True, told=place))
     return found
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from math import cos, floor, log10, radians, sin
+from math import cos, radians, sin
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,8 @@ import numpy as np
 from PIL import Image
 
 from data import Letter
-from data.chart_print import HIGHEST, ends_of, letters_of
+from data.axis import Axis, axis_of, places_of
+from data.chart_print import HIGHEST, VALUES, ends_of, letters_of
 from data.fonts import FAMILIES, font_file
 from data.texts import code, made_up
 from data.words import CITIES, DAYS, FIRST_NAMES, GOODS, MEASURES, MONTHS
@@ -44,7 +45,7 @@ class Chart:
     """What a chart shows, with its values as they are: a person reads them as in `as_read`, if they are not written.
 
     `span` is the length of its value axis, 100 for a pie; `labelled`: its values are written; `horizontal`: that axis
-    lies below. `letters` also has the values that are not written, where bars end and points lie.
+    lies below. `letters` also tell, where values are not written, where bars end and points lie.
     """
 
     kind: str
@@ -57,9 +58,23 @@ class Chart:
     horizontal: bool
     letters: list[Letter]  # as `data.chart_print` numbers them
 
+    @property
+    def axis(self) -> Axis | None:
+        """What values are read off, if they are not written."""
+        return None if self.labelled else axis_of(self.letters, horizontal=self.horizontal)
+
+    @property
+    def ends(self) -> list[tuple[int, int]]:
+        """Where the values of all rows stand, or would, in hundredths of the picture, across and down."""
+        places = places_of(self.letters)
+        return [places[VALUES + row] for row in range(len(self.rows))]
+
     def as_read(self) -> Chart:
         """The same with values that are not written as they can be read off the axis."""
-        return self if self.labelled else replace(self, rows=[(label, read_off(value)) for label, value in self.rows])
+        if not (axis := self.axis):
+            return self
+        read = [axis.value(axis.share(place)) for place in self.ends]
+        return replace(self, rows=[(label, value) for (label, _), value in zip(self.rows, read, strict=True)])
 
 
 @dataclass(frozen=True)
@@ -237,19 +252,8 @@ def draw_chart(random: Random, width: int, height: int) -> Chart:
             if not plan.labelled:
                 if all(letter.line != HIGHEST for letter in letters):
                     continue  # from a single number at an axis, no value can be read off
-                texts = [(value, str(read_off(value))) for _, value in rows]
-                letters += ends_of(axes, texts, horizontal=plan.horizontal)
+                letters += ends_of(axes, [value for _, value in rows], horizontal=plan.horizontal)
             return Chart(plan.kind, plan.title, columns, rows, span, plan.labelled, image, plan.horizontal, letters)
-
-
-def read_off(value: float) -> float:
-    """A value, not below 0, with the digits that can be read off an axis: two, or behind a one half a third."""
-    if not value:
-        return 0
-    unit: float = 10.0 ** (floor(log10(value)) - 1)
-    unit /= 2 if value < 20 * unit else 1
-    rounded = round(round(value / unit) * unit, 1)
-    return int(rounded) if rounded == int(rounded) else rounded
 
 
 def _number(values: list[float]) -> str:

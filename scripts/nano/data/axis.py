@@ -1,0 +1,74 @@
+"""A value axis as it can be read off a chart: two of its numbers, and where they stand along it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import floor, log10
+from random import Random
+from typing import NamedTuple
+
+from data import Letter
+from data.chart_print import HIGHEST, LOWEST
+
+STEPS = (1, 2, 2.5, 5, 10)  # between numbers of an axis, times powers of ten: matplotlib's
+
+
+class Axis(NamedTuple):
+    """The numbers `low` and `high`, which stand at `begin` and at `end`, in hundredths of the picture."""
+
+    low: str
+    high: str
+    begin: int
+    end: int
+
+    @property
+    def horizontal(self) -> bool:
+        """Up and down, places count from the top: there what is more stands at the lower one."""
+        return self.begin < self.end
+
+    def share(self, place: tuple[int, int]) -> int:
+        """How far a place, across and down, lies along the axis, in hundredths of the way from `low` to `high`."""
+        along = place[0 if self.horizontal else 1]
+        return round(100 * (along - self.begin) / (self.end - self.begin))
+
+    def value(self, share: int) -> float:
+        """What stands there, as far as it can be read off; nothing on a chart is below 0."""
+        low, high = float(self.low), float(self.high)
+        return read_off(max(0.0, low + (high - low) * share / 100))
+
+
+def places_of(letters: Sequence[Letter]) -> dict[int, tuple[int, int]]:
+    """The places that are told of lines, across and down, in hundredths of the picture."""
+    return {one.line: (_hundredths(one.told[0]), _hundredths(one.told[1])) for one in letters if one.told}
+
+
+def axis_of(letters: Sequence[Letter], *, horizontal: bool) -> Axis:
+    """The value axis of a chart, by what is printed there."""
+    places, along = places_of(letters), 0 if horizontal else 1
+    low, high = ("".join(one.character for one in letters if one.line == line) for line in (LOWEST, HIGHEST))
+    return Axis(low, high, places[LOWEST][along], places[HIGHEST][along])
+
+
+def draw_axis(random: Random) -> Axis:
+    """An axis such as matplotlib draws."""
+    step = random.choice(STEPS) * 10.0 ** random.randint(-1, 3)
+    first = random.randint(1, 6) if random.random() < 0.2 else 0
+    low, high = step * first, step * (first + random.randint(2, 6))
+    digits = next(digits for digits in range(3) if round(step, digits) == step)
+    begin, end = random.randint(10, 45), random.randint(65, 95)
+    ends = (begin, end) if random.random() < 0.25 else (100 - begin, 100 - end)
+    return Axis(f"{low:.{digits}f}", f"{high:.{digits}f}", *ends)
+
+
+def read_off(value: float) -> float:
+    """A value, not below 0, with the digits that can be read off an axis: two, or behind a one half a third."""
+    if not value:
+        return 0
+    unit: float = 10.0 ** (floor(log10(value)) - 1)
+    unit /= 2 if value < 20 * unit else 1
+    rounded = round(round(value / unit) * unit, 1)
+    return int(rounded) if rounded == int(rounded) else rounded
+
+
+def _hundredths(share: float) -> int:
+    return min(round(share * 100), 99)
