@@ -102,7 +102,7 @@ def test_values_that_are_not_written_stand_at_the_height_that_they_have(drawn):
     assert checked > 5
 
 
-ENTRY = re.compile(r" (\d) at (\d\d) (\d\d)(?:, (-?\d+)%, (\d[\d.]*))?(?=[;.])")
+ENTRY = re.compile(r" (\d) at (\d\d) (\d\d)(?:, (-?\d+)%)?, (\d[\d.]*)(?=[;.])")
 
 
 def test_a_thought_says_where_values_are_and_how_those_off_an_axis_are_reckoned(drawn):
@@ -111,6 +111,7 @@ def test_a_thought_says_where_values_are_and_how_those_off_an_axis_are_reckoned(
         thought = ask_chart(Random(1), chart.as_read(), 1)[0].thought
         found = ENTRY.findall(thought)
         assert [int(number) for number, *_ in found] == [1 + row for row in range(len(chart.rows))]
+        assert [float(value) for *_, value in found] == [value for _, value in chart.as_read().rows]
         ends = [(int(x), int(y)) for _, x, y, *_ in found]
         axis = re.search(r"The axis goes from ([\d.]+) at (\d\d) to ([\d.]+) at (\d\d)\.", thought)
         if chart.labelled:
@@ -124,7 +125,6 @@ def test_a_thought_says_where_values_are_and_how_those_off_an_axis_are_reckoned(
         along = [x if begin < end else y for x, y in ends]
         assert begin != end
         horizontal += begin < end
-        assert [float(value) for *_, value in found] == [value for _, value in chart.as_read().rows]
         for place, (*_, share, said), (_, value) in zip(along, found, chart.rows, strict=True):
             assert int(share) == pytest.approx(100 * (place - begin) / (end - begin), abs=0.51)
             assert low + int(share) / 100 * (high - low) == pytest.approx(value, abs=0.035 * chart.span)
@@ -172,10 +172,6 @@ def test_what_can_be_read_off_an_axis(value: float, read: float) -> None:
 def test_a_table_is_read_from_its_letters(drawn):
     read = 0
     for chart in (chart.as_read() for chart in drawn):
-        (table,) = ask_chart(Random(1), chart, 1)
-        values = re.finditer(r", (\d[\d.]*)\]", table.answer)
-        addressed = [bool(address) for value in values for address in table.read[slice(*value.span(1))]]
-        assert set(addressed) == {chart.labelled}
         letters = {(letter.line, letter.column): letter.character for letter in chart.letters}
         for question in ask_chart(Random(1), chart, 4):
             for said, address in zip(question.answer, question.read, strict=False):
@@ -183,4 +179,8 @@ def test_a_table_is_read_from_its_letters(drawn):
                     read += 1
                     assert address[0] < OTHERS
                     assert letters.get(address, " ") == said or said in '", ]}', (question.answer, address)
+                    assert not VALUES <= address[0] < OTHERS  # the thought has these
+            for match in ENTRY.finditer(question.thought) if chart.labelled else ():
+                addresses = question.cited[slice(*match.span(5))]
+                assert "".join(letters[address] for address in addresses) == match[5]
     assert read > 500

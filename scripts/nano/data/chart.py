@@ -3,8 +3,8 @@
 The first question is always for the table, with the rows and columns of `data.plots`. A chart without a title has the
 title null. No question has two right answers, and what is asked to compare is clearly apart.
 
-A thought goes from bar to bar: each is looked for by where the last one is. Where values are not written, it says how
-far along the axis each of them is, and then the value itself; `reckoned_sample` is for that alone.
+A thought goes from bar to bar: each is looked for by where the last one is. Its value is read there, or, if it is not
+written, reckoned from how far along the axis the bar ends; `reckoned_sample` is for that alone. Answers say it again.
 """
 
 from __future__ import annotations
@@ -65,16 +65,19 @@ def reckoned_sample(random: Random) -> Sample:
     shares = [random.uniform(-0.08 if float(axis.low) else 0, 1.15) for _ in range(random.randint(2, 6))]
     along = [max(1, min(99, round(axis.begin + (axis.end - axis.begin) * share))) for share in shares]
     beside = [random.randint(10, 95) for _ in along]
-    _enumerate(says, noun, list(zip(*((along, beside) if axis.horizontal else (beside, along)), strict=True)), axis)
+    places = list(zip(*((along, beside) if axis.horizontal else (beside, along)), strict=True))
+    _enumerate(says, noun, places, [axis.value(axis.share(place)) for place in places], axis)
     return Sample(Picture(Image.new("RGB", (56, 56), "white")), [Question(TABLE, says.text, "", "reckoned")])
 
 
 def _point(chart: Chart, says: Thought) -> Thought:
-    return _enumerate(says, NOUNS[chart.kind], chart.ends, chart.axis)
+    return _enumerate(says, NOUNS[chart.kind], chart.ends, [value for _, value in chart.rows], chart.axis)
 
 
-def _enumerate(says: Thought, noun: str, places: Sequence[tuple[int, int]], axis: Axis | None) -> Thought:
-    """Says where the values are found, and how each is reckoned if it is not written.
+def _enumerate(
+    says: Thought, noun: str, places: Sequence[tuple[int, int]], values: Sequence[float], axis: Axis | None
+) -> Thought:
+    """Says where the values are found, and which they are: as they are written there, or as `axis` has them.
 
     Places are in hundredths of the picture, across and down: what is said next is looked for there. Behind each the
     next one is looked for, if there may be one more.
@@ -83,19 +86,17 @@ def _enumerate(says: Thought, noun: str, places: Sequence[tuple[int, int]], axis
         ends = (("from", axis.low, axis.begin, LOWEST), ("to", axis.high, axis.end, HIGHEST))
         says.say(" The axis goes")
         for word, text, place, line in ends:
-            says.say(f" {word} ")
-            for column, character in enumerate(text):
-                says.say(character, (line, column))
-            says.say(" at ").say(f"{place:02}", (line, 0))
+            says.say(f" {word} ").spell(text, line).say(" at ").say(f"{place:02}", (line, 0))
         says.say(".")
     says.say(f" Its {noun}s {'end' if axis and noun == 'bar' else 'are' if axis else 'have their values'}:")
-    for row, place in enumerate(places):
-        says.say(f" {row + 1} at ").say("{:02} {:02}".format(*place), (VALUES + row, 0))
+    for row, (place, value) in enumerate(zip(places, values, strict=True)):
+        line = VALUES + row
+        says.say(f" {row + 1} at ").say("{:02} {:02}".format(*place), (line, 0))
         if axis:
-            share = axis.share(place)
-            says.say(f", {share}%, {axis.value(share)}")
-        following = VALUES + row + 1
-        says.say(";" if row + 1 < len(places) else ".", (following, 0) if following < OTHERS else None)
+            says.say(f", {axis.share(place)}%, {value}")
+        else:
+            says.say(", ").spell(str(value), line)
+        says.say(";" if row + 1 < len(places) else ".", (line + 1, 0) if line + 1 < OTHERS else None)
     return says
 
 
@@ -103,14 +104,9 @@ def _table(_: Random, chart: Chart, says: Thought) -> Found:
     table = {"type": chart.kind, "title": chart.title, "columns": chart.columns, "rows": chart.rows}
     lines = [None, *([TITLE] if chart.title else []), *NAMES]
     for row in range(len(chart.rows)):
-        lines += [CATEGORIES + row, _line(chart, row)]
+        lines += [CATEGORIES + row, None]
     _point(chart, says)
     return Question(TABLE, "", json.dumps([table])), lines
-
-
-def _line(chart: Chart, row: int) -> int | None:
-    """The line that a value is read from; what is not written is in the thought."""
-    return VALUES + row if chart.labelled else None
 
 
 def _written(chart: Chart, value: float) -> str:
@@ -128,7 +124,7 @@ def _extreme(random: Random, chart: Chart, says: Thought) -> Found:
     _point(chart, says).say(f" The {word} {noun} is the {ORDER[row]}.")
     if random.random() < 0.25:
         ask = random.choice([f"What is the {word} value?", f"How much is the {word} {noun}?"])
-        return Question(ask, "", _written(chart, value)), [_line(chart, row)]
+        return Question(ask, "", _written(chart, value)), [None]
     which = "label" if chart.columns[0] == "label" else chart.columns[0].lower()
     asks = [f"Which {noun} is the {word}?", f"Which {which} has the {word} value?", f"What is the {word}?"]
     return Question(random.choice(asks), "", label), [CATEGORIES + row]
@@ -139,7 +135,7 @@ def _value(random: Random, chart: Chart, says: Thought) -> Found:
     label, value = chart.rows[row]
     ask = random.choice([f"What is the value of {label}?", f"How much is {label}?", f"What is the value for {label}?"])
     _point(chart, says).say(f" {label} is the {ORDER[row]} {NOUNS[chart.kind]}.")
-    return Question(ask, "", _written(chart, value)), [_line(chart, row)]
+    return Question(ask, "", _written(chart, value)), [None]
 
 
 def _compare(random: Random, chart: Chart, says: Thought) -> Found:

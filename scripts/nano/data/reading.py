@@ -66,6 +66,12 @@ class Thought:
         self.read += [read] * len(text)
         return self
 
+    def spell(self, text: str, line: int) -> Thought:
+        """What a line begins with, read letter by letter."""
+        for column, character in enumerate(text):
+            self.say(character, (line, column))
+        return self
+
     def number(self, line: int) -> Thought:
         """A line's number, counted from 1."""
         return self.say(str(line + 1), (line, 0))
