@@ -6,8 +6,8 @@ from random import Random
 
 import numpy as np
 import pytest
-from data.clip import SLOWEST, Actor, clock, draw_clock, strip_height
-from data.video import restless_sample, video_sample
+from data.clip import SLOWEST, Actor, Clip, clock, draw_clock, strip_height
+from data.video import colored, restless_sample, video_sample
 from PIL import Image
 
 A, B, FAR = (0.1, 0.1, 0.3, 0.3), (0.4, 0.1, 0.6, 0.3), (0.7, 0.1, 0.9, 0.3)
@@ -113,6 +113,22 @@ def test_what_happens_to_an_actor():
     turns = Actor("ring", "ring", [red, red, green])
     assert turns.runs(lambda state: state[0] == "green") == [(2, 2)]
     assert turns.moves() == []
+
+
+def test_thoughts_about_a_color_tell_all_of_them_in_turn_whichever_is_asked_for():
+    red, green = ("red", A), ("green", A)
+    actor = Actor("ring", "ring", [None, red, red, green, None, green])
+    clip = Clip([actor], [float(second) for second in range(6)], (140, 140))
+    told = [colored(Random(seed), clip, actor) for seed in range(30)]
+    spans = {event.text: event.spans for event in told}
+    assert (spans.pop("is red"), spans.pop("is green")) == ([(1, 2)], [(3, 3), (5, 5)])
+    assert spans
+    assert not any(spans.values())
+    at = [clock(second) for second in clip.times]
+    assert {event.thought for event in told} == {
+        f"The ring is red from {at[1]} to {at[2]}. It is green from {at[3]} to {at[3]}. "
+        f"It is green from {at[5]} to {at[5]}."
+    }
 
 
 def test_things_in_restless_clips_move_far_enough_to_be_seen_and_stay_apart_on_the_stage():

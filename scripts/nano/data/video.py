@@ -175,12 +175,16 @@ def _stays(actor: Actor) -> str:
 
 
 def colored(random: Random, clip: Clip, actor: Actor, own: float = 0.8) -> Event:
-    """When it is of a color, mostly one of its `own`."""
+    """When it is of a color, mostly one of its `own`.
+
+    What is seen is all of its colors in turn, whichever is asked for: a change is then met on the way.
+    """
     seen = [state[0] for state in actor.states if state]
     color = random.choice(seen if random.random() < own else list(COLORS))
-    spans = actor.runs(lambda state: state[0] == color)
-    told = " and ".join(f"from {clip.at(a)} to {clip.at(b)}" for a, b in spans)
-    return Event(f"is {color}", spans, f"The {actor.shape} is {color} {told}." if spans else _stays(actor))
+    spans = {each: actor.runs(lambda state, each=each: state[0] == each) for each in (*dict.fromkeys(seen), color)}
+    runs = sorted((span, each) for each, its in spans.items() for span in its)
+    told = [f"is {each} from {clip.at(a)} to {clip.at(b)}." for (a, b), each in runs]
+    return Event(f"is {color}", spans[color], f"The {actor.shape} " + " It ".join(told))
 
 
 EVENTS = (appearing, leaving, visible, moving, turning, colored)
