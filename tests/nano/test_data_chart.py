@@ -7,7 +7,7 @@ from random import Random
 import numpy as np
 import pytest
 from data.axis import draw_axis, read_off
-from data.chart import TABLE, ask_chart, chart_sample, reckoned_sample
+from data.chart import RECKONED, TABLE, ask_chart, chart_sample, reckoned_sample
 from data.chart_print import CATEGORIES, NAMES, OTHERS, TITLE, VALUES
 from data.plots import draw_chart
 
@@ -102,7 +102,7 @@ def test_values_that_are_not_written_stand_at_the_height_that_they_have(drawn):
     assert checked > 5
 
 
-ENTRY = re.compile(r" (\d) at (\d\d) (\d\d)(?:, (-?\d+)%)?, (\d[\d.]*)(?=[;.])")
+ENTRY = re.compile(r" (\d) at (\d\d) (\d\d)(?:, (-?\d+) of (\d+), (-?\d+)%)?, (\d[\d.]*)(?=[;.])")
 
 
 def test_a_thought_says_where_values_are_and_how_those_off_an_axis_are_reckoned(drawn):
@@ -125,7 +125,11 @@ def test_a_thought_says_where_values_are_and_how_those_off_an_axis_are_reckoned(
         along = [x if begin < end else y for x, y in ends]
         assert begin != end
         horizontal += begin < end
-        for place, (*_, share, said), (_, value) in zip(along, found, chart.rows, strict=True):
+        for place, (*_, part, whole, share, said), (_, value) in zip(along, found, chart.rows, strict=True):
+            assert (int(part), int(whole)) == (
+                abs(place - begin) if int(part) > 0 else -abs(place - begin),
+                abs(end - begin),
+            )
             assert int(share) == pytest.approx(100 * (place - begin) / (end - begin), abs=0.51)
             assert low + int(share) / 100 * (high - low) == pytest.approx(value, abs=0.035 * chart.span)
             assert float(said) == pytest.approx(value, abs=0.05 * chart.span)
@@ -150,9 +154,10 @@ def test_values_of_an_axis_that_is_not_seen_are_reckoned_as_those_of_one_that_is
         (question,) = reckoned_sample(Random(seed)).questions
         assert f"from {axis.low} at {axis.begin:02} to {axis.high} at {axis.end:02}." in question.thought
         found = ENTRY.findall(question.thought)
-        assert 2 <= len(found) <= 6
+        assert len(found) == RECKONED
         kinds.add(axis.horizontal)
-        for _, x, y, share, value in found:
+        for _, x, y, part, whole, share, value in found:
+            assert round(100 * int(part) / int(whole)) == int(share)
             assert int(share) == axis.share((int(x), int(y)))
             assert -10 <= int(share) <= 116
             low, high = float(axis.low), float(axis.high)
@@ -181,6 +186,6 @@ def test_a_table_is_read_from_its_letters(drawn):
                     assert letters.get(address, " ") == said or said in '", ]}', (question.answer, address)
                     assert not VALUES <= address[0] < OTHERS  # the thought has these
             for match in ENTRY.finditer(question.thought) if chart.labelled else ():
-                addresses = question.cited[slice(*match.span(5))]
-                assert "".join(letters[address] for address in addresses) == match[5]
+                addresses = question.cited[slice(*match.span(7))]
+                assert "".join(letters[address] for address in addresses) == match[7]
     assert read > 500

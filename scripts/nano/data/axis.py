@@ -26,10 +26,18 @@ class Axis(NamedTuple):
         """Up and down, places count from the top: there what is more stands at the lower one."""
         return self.begin < self.end
 
+    @property
+    def length(self) -> int:
+        """From `low` to `high`, in hundredths of the picture."""
+        return abs(self.end - self.begin)
+
+    def along(self, place: tuple[int, int]) -> int:
+        """How far from `low` a place, across and down, lies along the axis, in hundredths of the picture."""
+        return place[0] - self.begin if self.horizontal else self.begin - place[1]
+
     def share(self, place: tuple[int, int]) -> int:
-        """How far a place, across and down, lies along the axis, in hundredths of the way from `low` to `high`."""
-        along = place[0 if self.horizontal else 1]
-        return round(100 * (along - self.begin) / (self.end - self.begin))
+        """The same in hundredths of the way from `low` to `high`."""
+        return round(100 * self.along(place) / self.length)
 
     def value(self, share: int) -> float:
         """What stands there, as far as it can be read off; nothing on a chart is below 0."""

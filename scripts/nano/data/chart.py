@@ -28,6 +28,7 @@ TABLE = (
     'Read the chart as a table. Answer with JSON only: a list of {"type": "...", "title": "...", '
     '"columns": ["...", "..."], "rows": [["...", 0]]}, one for each chart.'
 )
+RECKONED = 9  # values in a thought about a chart that is not seen
 NOUNS = {"bar": "bar", "line": "point", "pie": "slice"}
 
 
@@ -61,13 +62,13 @@ def ask_chart(random: Random, chart: Chart, questions: int) -> list[Question]:
 def reckoned_sample(random: Random) -> Sample:
     """A thought about the values of a chart that is not seen: only how they are reckoned is learned."""
     axis, noun = draw_axis(random), NOUNS[random.choice(["bar", "bar", "line"])]
-    says = Thought().say(f"This is a {'line' if noun == 'point' else 'bar'} chart with a title.")
-    shares = [random.uniform(-0.08 if float(axis.low) else 0, 1.15) for _ in range(random.randint(2, 6))]
+    says = Thought()
+    shares = [random.uniform(-0.08 if float(axis.low) else 0, 1.15) for _ in range(RECKONED)]
     along = [max(1, min(99, round(axis.begin + (axis.end - axis.begin) * share))) for share in shares]
     beside = [random.randint(10, 95) for _ in along]
     places = list(zip(*((along, beside) if axis.horizontal else (beside, along)), strict=True))
     _enumerate(says, noun, places, [axis.value(axis.share(place)) for place in places], axis)
-    return Sample(Picture(Image.new("RGB", (56, 56), "white")), [Question(TABLE, says.text, "", "reckoned")])
+    return Sample(Picture(Image.new("RGB", (56, 56), "white")), [Question("", says.text, "", "reckoned")])
 
 
 def _point(chart: Chart, says: Thought) -> Thought:
@@ -93,7 +94,7 @@ def _enumerate(
         line = VALUES + row
         says.say(f" {row + 1} at ").say("{:02} {:02}".format(*place), (line, 0))
         if axis:
-            says.say(f", {axis.share(place)}%, {value}")
+            says.say(f", {axis.along(place)} of {axis.length}, {axis.share(place)}%, {value}")
         else:
             says.say(", ").spell(str(value), line)
         says.say(";" if row + 1 < len(places) else ".", (line + 1, 0) if line + 1 < OTHERS else None)
