@@ -19,6 +19,7 @@ from data.ground import ground_sample, judged_sample
 from data.plots import Chart, draw_chart
 from data.reading import misread
 from data.scenes import draw_size
+from data.sizes import PRINT
 from data.video import (
     PROMPT,
     clocks_sample,
@@ -37,8 +38,6 @@ if TYPE_CHECKING:
 
 # About 64 tokens, whatever the picture's size: then the width of a picture tells its height as well.
 PICTURES = PixelBudget(224 * 224, 80 * FACTOR**2)
-# About 200: letters of a chart would be less than two thirds of a patch wide in 140, and one in four of them misread.
-PRINT = PixelBudget(180 * FACTOR**2, 216 * FACTOR**2)
 TINY = PixelBudget(2 * 2 * FACTOR**2, 2 * 2 * FACTOR**2)
 FRAMES = PixelBudget(84 * 84, 124 * 124)  # so that 4:3 and 6:5 come out at 112 x 112, and the clock is no smaller
 STRIPS = PixelBudget(FACTOR**2, 124 * 124)  # of frames, as they are

@@ -25,9 +25,9 @@ from data.chart import TABLE, sample_of
 from data.doc import TRANSCRIBE, doc_sample
 from data.plots import draw_chart
 from diagnose_clips import arguments
-from heads import IGNORED, LAYER, scaled, split
-from places import LATE, Asked, Heads
-from printed import BEFORE, Place, Printed
+from heads import IGNORED, LAYER
+from places import Asked
+from printed import BEFORE, Place, Printed, PrintHeads
 from spelling import shares
 from torch import Tensor
 from trainer import Trainer
@@ -51,7 +51,7 @@ def letters(trainer: Trainer, sample: Sample) -> Iterator[Figure]:
     looked, heads = trainer.look(batch), trainer.heads[Asked.HEADS].print
 
     of_tokens = _right(heads.of_tokens(looked.states[LAYER][0, layout.medium]), printed.first, 0)
-    told = _tells_digits(trainer.heads[Asked.HEADS], looked.states[LAYER][:, layout.medium], batch.asked)
+    told = _tells_digits(heads, looked.states[LAYER][:, layout.medium], printed)
     of_words = _right(heads.of_words(pointing.words(looked.states[LAYER], spelled, layout)), spelled.where)
     on_letters = torch.zeros(len(spelled.row))
     on_letters[spelled.place != IGNORED] = shares(looked.looks, spelled, layout.medium)[0]
@@ -77,14 +77,12 @@ def letters(trainer: Trainer, sample: Sample) -> Iterator[Figure]:
         yield what, known, *(float(part[entry]) for part in parts)
 
 
-def _tells_digits(heads: Heads, states: Tensor, asked: Asked) -> Tensor | None:
+def _tells_digits(heads: PrintHeads, states: Tensor, printed: Printed) -> Tensor | None:
     """Of the tokens of one picture, which know the place that is told of them, across and down, as it is said."""
-    assert asked.edges is not None
-    if not (asked.edges != IGNORED).any():
+    digits = printed.digits[0]
+    if not (digits != IGNORED).any():
         return None
-    late, edges = split(heads.late(scaled(states)), LATE), asked.edges[0, :, :2]
-    tens, ones = (late[part].unflatten(-1, (4, -1)).argmax(-1)[0, :, :2] for part in ("tens", "ones"))
-    return ((10 * tens + ones == edges) | (edges == IGNORED)).all(-1)
+    return ((heads.tells(states)[0] == digits) | (digits == IGNORED)).all(-1)
 
 
 def _right(said: dict[str, Tensor], wanted: Place, *page: int) -> dict[str, Tensor]:

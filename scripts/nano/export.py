@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from curriculum import FRAMES, LENGTHS, PICTURES, PRINT
+from curriculum import FRAMES, LENGTHS, PICTURES
+from data.sizes import PRINT
 from safetensors.torch import load_file, save_file
 from shape import CONFIG
 from transformers import Ernie4_5_VLMoeForConditionalGeneration

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from data import Letter, Sample
+from data import Sample
 from data.scenes import COLORS, SHAPES, Thing
 from heads import IGNORED, cell, mistakes, scaled, split, wrong
 from printed import Printed, PrintHeads, show
@@ -37,8 +37,7 @@ class Asked:
     `height` and `width` are in tokens. `kinds` (pictures, tokens, 2): the shape, `len(SHAPES)` for none, and the
     colour; `edges` (pictures, tokens, 4): left, top, right and bottom in hundredths of the picture; `offsets`
     (pictures, tokens, 4): the same from the token's middle, in `STEP` pixels, `REACH` to the left being 0; `numbers`
-    (pictures, tokens): from the top, 0 being the first; all `IGNORED` where nothing stands. Of print, only places that
-    are told have edges: the same place twice.
+    (pictures, tokens): from the top, 0 being the first; all `IGNORED` where nothing stands.
     """
 
     HEADS: ClassVar = "picture"
@@ -57,7 +56,7 @@ def ask(samples: Sequence[Sample], height: int, width: int) -> Asked:
     things = [sample.things for sample in samples if sample.things is not None]
     letters = [sample.letters for sample in samples if sample.letters is not None]
     if len(letters) == len(samples):
-        return Asked(height, width, None, *_told(letters, height, width), printed=show(letters, height, width))
+        return Asked(height, width, printed=show(letters, height, width))
     return Asked(height, width, *(_things(things, height, width) if len(things) == len(samples) else ()))
 
 
@@ -81,18 +80,6 @@ def _things(pictures: Sequence[Sequence[Thing]], height: int, width: int) -> tup
             edges[picture, tokens], offsets[picture, tokens] = _edges(thing.box, tokens, height, width)
             numbers[picture, tokens] = number
     return kinds, edges, offsets, numbers
-
-
-def _told(pages: Sequence[Sequence[Letter]], height: int, width: int) -> tuple[Tensor, Tensor]:
-    """Edges and offsets of the places that are told of letters, each of the token on which the letter lies."""
-    edges = torch.full((len(pages), height * width, 4), IGNORED)
-    offsets = edges.clone()
-    for page, letters in enumerate(pages):
-        for letter in letters:
-            token = torch.tensor([cell(letter.y, height) * width + cell(letter.x, width)])
-            if letter.told and edges[page, token, 0] == IGNORED:
-                edges[page, token], offsets[page, token] = _edges(letter.told * 2, token, height, width)
-    return edges, offsets
 
 
 def _edges(box: Sequence[float], tokens: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
@@ -129,15 +116,13 @@ class Heads(nn.Module):
         sides = (torch.arange(side, device=state.device).clamp(max=SIDE - 1) for side in (asked.height, asked.width))
         own = torch.cartesian_prod(*sides).expand(len(state), -1, -1)
         off = mistakes(late["place"], own)
-        early = split(self.early(scaled(seen)), EARLY) if seen is not None else {}
         if asked.kinds is not None:
-            assert asked.numbers is not None
-            off = off + kind_mistakes(early["kinds"], asked.kinds) + kind_mistakes(late["kinds"], asked.kinds)
-            off = off + mistakes(late["numbers"], asked.numbers[..., None])
-        if asked.edges is not None:
+            assert asked.edges is not None
             assert asked.offsets is not None
-            if early:
-                off = off + mistakes(early["offsets"], asked.offsets)
+            assert asked.numbers is not None
+            early = split(self.early(scaled(seen)), EARLY)
+            off = off + kind_mistakes(early["kinds"], asked.kinds) + kind_mistakes(late["kinds"], asked.kinds)
+            off = off + mistakes(late["numbers"], asked.numbers[..., None]) + mistakes(early["offsets"], asked.offsets)
             # Edges whole, and by the digits that an answer says, so that saying them is copying.
             known = asked.edges != IGNORED
             tens, ones = (torch.where(known, part, IGNORED) for part in (asked.edges // 10, asked.edges % 10))

@@ -4,10 +4,11 @@ A token is four patches, two side by side and two below, and each is about as hi
 heads ask the tower which letter stands where on each patch; and, right behind the eyes, a token for the letters of each
 of its patches in their order: the first, the second, the third. (Those of two patches side by side, in one order, it
 learned much more slowly: that means to count further.) Of charts both are asked where on each patch a bar ends or a
-point lies: an axis is read to less than a patch. A few layers into the decoder, where a token can know what came
-before it, heads ask which line of the page lies on each patch, which of the line's characters the first one there is,
-and which two come before that: what comes next is found by what was said last, where a line is too long to count. No
-head is part of the checkpoint.
+point lies: an axis is read to less than a patch. A few layers into the decoder, where a token can
+know what came before it, heads ask which line of the page lies on each patch, which of the line's characters the first
+one there is, and which two come before that: what comes next is found by what was said last, where a line is too long
+to count. Of a chart they ask for the places that thoughts say, by their digits, so that saying them is copying. No head
+is part of the checkpoint.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 
 import torch
 from data import Letter
+from data.axis import place_of
 from data.chart_print import VALUES
 from data.texts import PRINTED
 from heads import IGNORED, cell, mistakes, scaled, split
@@ -29,6 +31,8 @@ PATCHES = SIDES * SIDES
 SLOTS = 3  # letters of a patch: hardly ever more are narrower than 14 pixels
 PARTS = 3  # of a patch, side by side: hardly a letter is narrower
 FINE = 5  # of a patch, across and down: where in it lies what is told
+DIGITS = 3  # of such a place, across and down
+TOLD = 6  # how much more it counts: a handful of tokens have one
 # Of a page; of a line; of a line; of a word. What is beyond counts as the last.
 LINES, COLUMNS, WORDS, LETTERS = 18, 48, 10, 12
 ROWS, IN_ROW = 12, 4  # of what is loose, how high it is and which of its characters it is are told as a column
@@ -74,16 +78,18 @@ class Printed:
     `letters` (pages, tokens, patches of a token * slots): 1 and more for a character, 0 for none; a blank or a gap lies
     just before the letter that follows it. `marks` (pages, patches, parts): the same of parts of patches, without
     blanks. `told` (pages, tokens, patches of a token, 2): where on a patch, across and down, a place lies that is told
-    of a letter, 1 and more, 0 for none. `first` (pages, tokens, patches of a token) is the place of the first character
-    that lies there, `IGNORED` where nothing is printed. `at` is where a page's characters lie, by line and column:
-    token, patch and slot, and `said` which they are, as in `letters`; of what is not drawn, the first `SLOTS`. `loose`
-    are the lines that are found by where they begin, x and y in fractions of the page. `gaps` are the columns of the
-    blanks of others, by line.
+    of a letter, 1 and more, 0 for none. `digits` (pages, tokens, 2 * `DIGITS`): the place that is told of a letter on a
+    token, across and down, as thoughts say it, `IGNORED` where there is none. `first` (pages, tokens, patches of a
+    token) is the place of the first character that lies there, `IGNORED` where nothing is printed. `at` is where a
+    page's characters lie, by line and column: token, patch and slot, and `said` which they are, as in `letters`; of
+    what is not drawn, the first `SLOTS`. `loose` are the lines that are found by where they begin, x and y in fractions
+    of the page. `gaps` are the columns of the blanks of others, by line.
     """
 
     letters: Tensor
     marks: Tensor
     told: Tensor
+    digits: Tensor
     first: Place
     at: list[dict[tuple[int, int], tuple[int, int, int]]]
     said: list[dict[tuple[int, int], int]]
@@ -144,8 +150,11 @@ def show(pages: Sequence[Sequence[Letter]], height: int, width: int) -> Printed:
                     at[page][letter.line, number] = token, patch, slot
     marks = torch.stack([_marks(letters, height, width) for letters in pages])
     told = torch.stack([_told(letters, height, width) for letters in pages])
+    digits = torch.stack([_digits(letters, height, width) for letters in pages])
     first = torch.full((*lines.shape, NUMBERS), IGNORED)
-    printed = Printed(slots.flatten(2), marks, told, Place.of(first), at, said, loose, [_sorted(its) for its in gaps])
+    printed = Printed(
+        slots.flatten(2), marks, told, digits, Place.of(first), at, said, loose, [_sorted(its) for its in gaps]
+    )
     for page, token, patch in (lines != IGNORED).nonzero().tolist():
         place = page, token, patch
         first[place] = torch.tensor(printed.where(page, int(lines[place]), int(firsts[place])))
@@ -183,6 +192,17 @@ def _told(letters: Sequence[Letter], height: int, width: int) -> Tensor:
     return told.view(height, SIDES, width, SIDES, 2).transpose(1, 2).reshape(-1, PATCHES, 2)
 
 
+def _digits(letters: Sequence[Letter], height: int, width: int) -> Tensor:
+    """The digits of the place that is told of a letter, by the token on which it lies, (tokens, 2 * digits)."""
+    digits = torch.full((height * width, 2 * DIGITS), IGNORED)
+    for letter in letters:
+        token = cell(letter.y, height) * width + cell(letter.x, width)
+        if letter.told and digits[token, 0] == IGNORED:
+            said = "".join(f"{along:0{DIGITS}}" for along in place_of(letter.told, (width, height)))
+            digits[token] = torch.tensor([int(digit) for digit in said])
+    return digits
+
+
 def _with_blanks(letters: Sequence[Letter]) -> list[tuple[Letter, bool]]:
     """Letters, and whether there is a blank before each."""
     known = {(letter.line, letter.column) for letter in letters}
@@ -201,6 +221,7 @@ class PrintHeads(nn.Module):
         self.letters = nn.Linear(hidden, PATCHES * SLOTS * KINDS)
         self.places = nn.Linear(hidden, PATCHES * sum(PLACE.values()))
         self.words = nn.Linear(hidden, sum(PLACE.values()))
+        self.digits = nn.Linear(hidden, 2 * DIGITS * 10)
 
     def losses(self, seen: Tensor | None, state: Tensor, printed: Printed, patches: Tensor | None = None) -> Tensor:
         """What the heads get wrong about a batch, each on average.
@@ -209,7 +230,7 @@ class PrintHeads(nn.Module):
         """
         places = self.of_tokens(state)
         off = torch.stack([mistakes(places[what].flatten(-2), printed.first[what].flatten(2)) for what in PLACE]).sum()
-        off = PLACED * off
+        off = PLACED * off + TOLD * mistakes(self.digits(scaled(state)), printed.digits)
         if seen is not None:
             off = off + EYES * (self.wrong_letters(seen, printed) + self.wrong_places(seen, printed))
         if patches is not None:
@@ -243,6 +264,10 @@ class PrintHeads(nn.Module):
     def of_words(self, words: Tensor) -> dict[str, Tensor]:
         """What words (words, hidden) tell of the character that they are about to say, (words, choices)."""
         return split(self.words(scaled(words)), PLACE)
+
+    def tells(self, state: Tensor) -> Tensor:
+        """The digits of the places that tokens tell, as in `Printed.digits`."""
+        return self.digits(scaled(state)).unflatten(-1, (-1, 10)).argmax(-1)
 
     def misplaced(self, words: Tensor, wanted: Place) -> Tensor:
         """How far off words (words, hidden) are about where what they are about to say stands."""

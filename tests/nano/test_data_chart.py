@@ -10,6 +10,7 @@ from data.axis import draw_axis, read_off
 from data.chart import RECKONED, TABLE, ask_chart, chart_sample, reckoned_sample
 from data.chart_print import CATEGORIES, NAMES, OTHERS, TITLE, VALUES
 from data.plots import draw_chart
+from data.sizes import tokens
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +103,7 @@ def test_values_that_are_not_written_stand_at_the_height_that_they_have(drawn):
     assert checked > 5
 
 
-ENTRY = re.compile(r" (\d) at (\d\d) (\d\d)(?:, (-?\d+) of (\d+), (-?\d+)%)?, (\d[\d.]*)(?=[;.])")
+ENTRY = re.compile(r" (\d) at (\d{3}) (\d{3})(?:, (-?\d+) of (\d+), (-?\d+)%)?, (\d[\d.]*)(?=[;.])")
 
 
 def test_a_thought_says_where_values_are_and_how_those_off_an_axis_are_reckoned(drawn):
@@ -113,13 +114,14 @@ def test_a_thought_says_where_values_are_and_how_those_off_an_axis_are_reckoned(
         assert [int(number) for number, *_ in found] == [1 + row for row in range(len(chart.rows))]
         assert [float(value) for *_, value in found] == [value for _, value in chart.as_read().rows]
         ends = [(int(x), int(y)) for _, x, y, *_ in found]
-        axis = re.search(r"The axis goes from ([\d.]+) at (\d\d) to ([\d.]+) at (\d\d)\.", thought)
+        axis = re.search(r"The axis goes from ([\d.]+) at (\d{3}) to ([\d.]+) at (\d{3})\.", thought)
         if chart.labelled:
             written += 1
             assert axis is None
             for row, (x, y) in enumerate(ends):
                 its = [letter for letter in chart.letters if letter.line == VALUES + row]
-                assert (100 * its[0].x, 100 * its[0].y) == pytest.approx((x, y), abs=0.51)
+                wide, high = tokens(chart.image.size)
+                assert (10 * wide * its[0].x, 10 * high * its[0].y) == pytest.approx((x + 0.5, y + 0.5), abs=0.51)
             continue
         low, begin, high, end = (float(said) for said in axis.groups())
         along = [x if begin < end else y for x, y in ends]
@@ -152,7 +154,7 @@ def test_values_of_an_axis_that_is_not_seen_are_reckoned_as_those_of_one_that_is
     for seed in range(50):
         axis = draw_axis(Random(seed))
         (question,) = reckoned_sample(Random(seed)).questions
-        assert f"from {axis.low} at {axis.begin:02} to {axis.high} at {axis.end:02}." in question.thought
+        assert f"from {axis.low} at {axis.begin:03} to {axis.high} at {axis.end:03}." in question.thought
         found = ENTRY.findall(question.thought)
         assert len(found) == RECKONED
         kinds.add(axis.horizontal)

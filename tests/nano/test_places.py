@@ -6,13 +6,11 @@ import re
 from random import Random
 
 import torch
-from data import Letter, Sample
+from data import Sample
 from data.ground import ground_sample
 from data.scenes import COLORS, SHAPES, Thing
 from heads import IGNORED
 from places import REACH, STEP, Heads, ask
-
-from ernie_cli.runtime.vision import FACTOR
 
 
 def _scene(*things: Thing) -> Sample:
@@ -38,28 +36,6 @@ def test_a_thing_between_the_centres_is_asked_of_the_token_it_lies_in() -> None:
     assert asked.edges is not None
     assert (asked.edges[0] == IGNORED).all()
     assert asked.edges[1].tolist() == [[30, 30, 40, 40]] + [[IGNORED] * 4] * 3
-
-
-def test_a_place_that_is_told_is_asked_of_the_token_its_letter_lies_on() -> None:
-    letters = [Letter("4", 0.6, 0.2, 9, told=(0.6, 0.2)), Letter("2", 0.7, 0.2, 9, 1)]
-    letters.append(Letter("0", 0.1, 0.9, 16, told=(0.1, 0.88)))
-    asked = ask([Sample(None, [], letters=letters), Sample(None, [], letters=[])], 2, 2)
-    assert asked.edges is not None
-    assert asked.offsets is not None
-    assert asked.edges.tolist() == [
-        [[IGNORED] * 4, [60, 20, 60, 20], [10, 88, 10, 88], [IGNORED] * 4],
-        [[IGNORED] * 4] * 4,
-    ]
-    # From the middle of its token, at (0.75, 0.25): 0.15 of two tokens to the left, and 0.05 up.
-    left, up, *_ = ((asked.offsets[0, 1] * STEP) - REACH).tolist()
-    assert abs(left + 0.3 * FACTOR) <= STEP / 2
-    assert abs(up + 0.1 * FACTOR) <= STEP / 2
-    assert asked.kinds is None
-    heads = Heads(16, 12)
-    heads.zero_grad()
-    heads.losses(torch.randn(2, 4, 16), torch.randn(2, 4, 16), asked).backward()
-    assert heads.late.weight.grad is not None
-    assert heads.early.weight.grad is not None
 
 
 def test_edges_are_also_asked_from_where_the_token_stands() -> None:

@@ -67,6 +67,16 @@ def test_places_that_are_told_lie_on_their_patch_in_fifths() -> None:
     assert told[0, 3, 1].tolist() == [1 + 4, 1 + 2]
 
 
+def test_a_place_that_is_told_is_asked_by_its_digits_of_the_token_its_letter_lies_on() -> None:
+    letters = [Letter("4", 0.6, 0.2, 9, told=(0.62, 0.26)), Letter("2", 0.7, 0.2, 9, 1)]
+    letters.append(Letter("0", 0.1, 0.9, 16, told=(0.1, 0.88)))
+    digits = show([letters], 12, 20).digits[0]
+    asked = (digits != IGNORED).any(1).nonzero()[:, 0].tolist()
+    assert asked == [2 * 20 + 12, 10 * 20 + 2]
+    # In tenths of a token: 12.4 tokens from the left and 3.1 from above; 2.0 and 10.5.
+    assert digits[asked].tolist() == [[1, 2, 4, 0, 3, 1], [0, 2, 0, 1, 0, 5]]
+
+
 def test_hardly_a_mark_is_lost_where_print_is_dense() -> None:
     pages = [full_page(Random(seed), 224, 224)[1] for seed in range(20)]
     assert (show(pages, 8, 8).marks > 0).sum() >= 0.97 * sum(map(len, pages))

@@ -1,4 +1,8 @@
-"""A value axis as it can be read off a chart: two of its numbers, and where they stand along it."""
+"""A value axis as it can be read off a chart: two of its numbers, and where they stand along it.
+
+Places on a chart are in tenths of a token, across and down: on which token something lies is what a decoder knows best.
+(In hundredths of the picture it has to know how large that is, and a token sees only what comes before it.)
+"""
 
 from __future__ import annotations
 
@@ -10,11 +14,12 @@ from typing import NamedTuple
 from data import Letter
 from data.chart_print import HIGHEST, LOWEST
 
+TENTHS = 10  # of a token
 STEPS = (1, 2, 2.5, 5, 10)  # between numbers of an axis, times powers of ten: matplotlib's
 
 
 class Axis(NamedTuple):
-    """The numbers `low` and `high`, which stand at `begin` and at `end`, in hundredths of the picture."""
+    """The numbers `low` and `high`, and where along the axis they stand: at `begin` and at `end`."""
 
     low: str
     high: str
@@ -28,11 +33,11 @@ class Axis(NamedTuple):
 
     @property
     def length(self) -> int:
-        """From `low` to `high`, in hundredths of the picture."""
+        """From `low` to `high`."""
         return abs(self.end - self.begin)
 
     def along(self, place: tuple[int, int]) -> int:
-        """How far from `low` a place, across and down, lies along the axis, in hundredths of the picture."""
+        """How far from `low` a place, across and down, lies along the axis."""
         return place[0] - self.begin if self.horizontal else self.begin - place[1]
 
     def share(self, place: tuple[int, int]) -> int:
@@ -45,14 +50,21 @@ class Axis(NamedTuple):
         return read_off(max(0.0, low + (high - low) * share / 100))
 
 
-def places_of(letters: Sequence[Letter]) -> dict[int, tuple[int, int]]:
-    """The places that are told of lines, across and down, in hundredths of the picture."""
-    return {one.line: (_hundredths(one.told[0]), _hundredths(one.told[1])) for one in letters if one.told}
+def place_of(told: tuple[float, float], size: tuple[int, int]) -> tuple[int, int]:
+    """Where that is which is told in fractions of a picture of so many tokens, in tenths of them."""
+    counts = (TENTHS * tokens for tokens in size)
+    across, down = (max(0, min(count - 1, int(share * count))) for share, count in zip(told, counts, strict=True))
+    return across, down
 
 
-def axis_of(letters: Sequence[Letter], *, horizontal: bool) -> Axis:
-    """The value axis of a chart, by what is printed there."""
-    places, along = places_of(letters), 0 if horizontal else 1
+def places_of(letters: Sequence[Letter], size: tuple[int, int]) -> dict[int, tuple[int, int]]:
+    """The places that are told of lines, on a picture of so many tokens."""
+    return {one.line: place_of(one.told, size) for one in letters if one.told}
+
+
+def axis_of(letters: Sequence[Letter], size: tuple[int, int], *, horizontal: bool) -> Axis:
+    """The value axis of a chart of so many tokens, by what is printed there."""
+    places, along = places_of(letters, size), 0 if horizontal else 1
     low, high = ("".join(one.character for one in letters if one.line == line) for line in (LOWEST, HIGHEST))
     return Axis(low, high, places[LOWEST][along], places[HIGHEST][along])
 
@@ -63,8 +75,8 @@ def draw_axis(random: Random) -> Axis:
     first = random.randint(1, 6) if random.random() < 0.2 else 0
     low, high = step * first, step * (first + random.randint(2, 6))
     digits = next(digits for digits in range(3) if round(step, digits) == step)
-    begin, end = random.randint(10, 45), random.randint(65, 95)
-    ends = (begin, end) if random.random() < 0.25 else (100 - begin, 100 - end)
+    begin, end = random.randint(8, 60), random.randint(85, 155)
+    ends = (begin, end) if random.random() < 0.25 else (end, begin)
     return Axis(f"{low:.{digits}f}", f"{high:.{digits}f}", *ends)
 
 
@@ -76,7 +88,3 @@ def read_off(value: float) -> float:
     unit /= 2 if value < 20 * unit else 1
     rounded = round(round(value / unit) * unit, 1)
     return int(rounded) if rounded == int(rounded) else rounded
-
-
-def _hundredths(share: float) -> int:
-    return min(round(share * 100), 99)

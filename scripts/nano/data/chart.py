@@ -64,8 +64,8 @@ def reckoned_sample(random: Random) -> Sample:
     axis, noun = draw_axis(random), NOUNS[random.choice(["bar", "bar", "line"])]
     says = Thought()
     shares = [random.uniform(-0.08 if float(axis.low) else 0, 1.15) for _ in range(RECKONED)]
-    along = [max(1, min(99, round(axis.begin + (axis.end - axis.begin) * share))) for share in shares]
-    beside = [random.randint(10, 95) for _ in along]
+    along = [max(1, min(199, round(axis.begin + (axis.end - axis.begin) * share))) for share in shares]
+    beside = [random.randint(5, 165) for _ in along]
     places = list(zip(*((along, beside) if axis.horizontal else (beside, along)), strict=True))
     _enumerate(says, noun, places, [axis.value(axis.share(place)) for place in places], axis)
     return Sample(Picture(Image.new("RGB", (56, 56), "white")), [Question("", says.text, "", "reckoned")])
@@ -80,19 +80,19 @@ def _enumerate(
 ) -> Thought:
     """Says where the values are found, and which they are: as they are written there, or as `axis` has them.
 
-    Places are in hundredths of the picture, across and down: what is said next is looked for there. Behind each the
-    next one is looked for, if there may be one more.
+    Places are those of `data.axis`: what is said next is looked for there. Behind each the next one is looked for, if
+    there may be one more.
     """
     if axis:
         ends = (("from", axis.low, axis.begin, LOWEST), ("to", axis.high, axis.end, HIGHEST))
         says.say(" The axis goes")
         for word, text, place, line in ends:
-            says.say(f" {word} ").spell(text, line).say(" at ").say(f"{place:02}", (line, 0))
+            says.say(f" {word} ").spell(text, line).say(" at ").say(f"{place:03}", (line, 0))
         says.say(".")
     says.say(f" Its {noun}s {'end' if axis and noun == 'bar' else 'are' if axis else 'have their values'}:")
     for row, (place, value) in enumerate(zip(places, values, strict=True)):
         line = VALUES + row
-        says.say(f" {row + 1} at ").say("{:02} {:02}".format(*place), (line, 0))
+        says.say(f" {row + 1} at ").say("{:03} {:03}".format(*place), (line, 0))
         if axis:
             says.say(f", {axis.along(place)} of {axis.length}, {axis.share(place)}%, {value}")
         else:

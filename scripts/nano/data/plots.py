@@ -23,6 +23,7 @@ from data import Letter
 from data.axis import Axis, axis_of, places_of
 from data.chart_print import HIGHEST, VALUES, ends_of, letters_of
 from data.fonts import FAMILIES, font_file
+from data.sizes import tokens
 from data.texts import code, made_up
 from data.words import CITIES, DAYS, FIRST_NAMES, GOODS, MEASURES, MONTHS
 
@@ -61,12 +62,12 @@ class Chart:
     @property
     def axis(self) -> Axis | None:
         """What values are read off, if they are not written."""
-        return None if self.labelled else axis_of(self.letters, horizontal=self.horizontal)
+        return None if self.labelled else axis_of(self.letters, tokens(self.image.size), horizontal=self.horizontal)
 
     @property
     def ends(self) -> list[tuple[int, int]]:
-        """Where the values of all rows stand, or would, in hundredths of the picture, across and down."""
-        places = places_of(self.letters)
+        """Where the values of all rows stand, or would, across and down in tenths of a token."""
+        places = places_of(self.letters, tokens(self.image.size))
         return [places[VALUES + row] for row in range(len(self.rows))]
 
     def as_read(self) -> Chart:
