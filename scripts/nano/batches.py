@@ -19,7 +19,7 @@ from moments import Filmed, Seen, film, shown_by
 from network import Layout
 from places import Asked, ask
 from pointing import Pointed, point
-from spelling import Spelled, spell
+from spelling import Repeated, Spelled, repeat, spell
 from torch import Tensor
 
 from ernie_cli.messages import Picture, Video, user
@@ -43,9 +43,9 @@ class Batch:
     """`ids`, `targets` (-100: not learned) are (rows, tokens), `positions` (3, rows, tokens).
 
     `asked` is what every token of the medium shows, where that is known, and `pointed`, of clips, where times that are
-    said can be read, or `spelled`, of pages, where letters can. `timed`: only thoughts are to be said. `seen` (rows,
-    tokens of the medium, hidden) is what the eyes made of the media, if they have been asked before; then there are no
-    `pixels`.
+    said can be read, or `spelled`, of pages, where letters can, and `repeated` what has been said before. `timed`: only
+    thoughts are to be said. `seen` (rows, tokens of the medium, hidden) is what the eyes made of the media, if they
+    have been asked before; then there are no `pixels`.
     """
 
     pixels: Tensor | None
@@ -57,6 +57,7 @@ class Batch:
     asked: Asked | Filmed
     pointed: Pointed | None = None
     spelled: Spelled | None = None
+    repeated: Repeated | None = None
     timed: bool = False
     seen: Tensor | None = None
 
@@ -134,11 +135,13 @@ def _addressed(
 
 
 class Branch(NamedTuple):
-    """Ids of a question, its thought and its answer; which of them are learned, and what of a page is read in each."""
+    """Ids of a question, its thought and its answer; which of them are learned, what of a page is read in each, and
+    which of them says what has been said by another one."""
 
     ids: list[int]
     learned: list[bool]
     read: list[Address | None]
+    again: dict[int, int]
 
 
 def branch(question: Question, tokenizer: Tokenizer) -> Branch:
@@ -155,12 +158,30 @@ def branch(question: Question, tokenizer: Tokenizer) -> Branch:
     if wanted := WANTED.get(question.mode):
         thought, cites = cited(question, tokenizer)
         learned = [False] * len(prompt) + _within(wanted, [tokenizer.decode([token]) for token in thought])
-        return Branch(prompt + thought, learned, [None] * len(prompt) + cites)
+        return Branch(prompt + thought, learned, [None] * len(prompt) + cites, {})
     is_open = question.mode == "open"
     thought, cites = cited(question, tokenizer) if is_open else ([], [])
     answered, reads = answer(question, tokenizer, [closed] if is_open else [])
     said, read = thought + answered, cites + reads
-    return Branch(prompt + said, [False] * len(prompt) + [True] * len(said), [None] * len(prompt) + read)
+    again = _again(question, thought, answered, tokenizer) if is_open and question.again else {}
+    moved_by = {len(prompt) + token: len(prompt) + source for token, source in again.items()}
+    return Branch(prompt + said, [False] * len(prompt) + [True] * len(said), [None] * len(prompt) + read, moved_by)
+
+
+def _again(question: Question, thought: list[int], answered: list[int], tokenizer: Tokenizer) -> dict[int, int]:
+    """Which tokens of an answer say what one of its thought has said: both by their places behind the question."""
+    assert question.again
+    *begun, _ = answered  # it ends with the end of the turn
+    pieces, before = [tokenizer.decode([token]) for token in begun], [tokenizer.decode([token]) for token in thought]
+    owners, sources = _owners(pieces), _owners(before)
+    first = len(owners) - len(question.answer)
+    places = ((place, source) for place, source in enumerate(question.again[:-1]) if source is not None)
+    return {len(thought) + owners[first + place]: sources[source] for place, source in places}
+
+
+def _owners(pieces: Sequence[str]) -> list[int]:
+    """Of a text in pieces, which of them each character belongs to."""
+    return [index for index, piece in enumerate(pieces) for _ in piece]
 
 
 def _within(wanted: re.Pattern[str], pieces: Sequence[str]) -> list[bool]:
@@ -192,16 +213,17 @@ def collate(samples: list[Sample], tokenizer: Tokenizer, budgets: PixelBudgets) 
     targets = torch.full((rows, branches, length), -100)
     valid = torch.zeros(rows, branches, length, dtype=torch.bool)
     for row, questions in enumerate(asked):
-        for index, (said, learned, _) in enumerate(questions):
+        for index, (said, learned, *_) in enumerate(questions):
             ids[row, index, : len(said)] = torch.tensor(given(samples[row].questions[index], tokenizer, said))
             valid[row, index, : len(said)] = True
             # The token at place i is asked to foretell the one at i + 1.
             following = torch.where(torch.tensor(learned), torch.tensor(said), -100)
             targets[row, index, : len(said) - 1] = following[1:]
     shown = shown_by(before) if before else _shown(samples, media[0].merged_grid)
-    pointed = spelled = None
+    pointed = spelled = repeated = None
     if isinstance(shown, Asked) and shown.printed and branches > 1:
         spelled = spell([[one.read for one in row] for row in asked], shown.printed)
+        repeated = repeat([[one.again for one in row] for row in asked])
     if isinstance(shown, Filmed) and branches > 1:
         pieces = [[[tokenizer.decode([token]) for token in said] for said, *_ in row] for row in asked]
         pointed = point(samples, pieces, shown)
@@ -218,6 +240,7 @@ def collate(samples: list[Sample], tokenizer: Tokenizer, budgets: PixelBudgets) 
         shown,
         pointed,
         spelled,
+        repeated,
         any(question.mode == "timed" for question in samples[0].questions),
         torch.stack([seen.states for seen in before]) if before else None,
     )

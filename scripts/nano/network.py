@@ -91,9 +91,9 @@ def read(
     """Hidden states (batch, tokens, hidden), after so many `layers` or all; `positions` is (3, batch, tokens).
 
     Each sparse layer appends the load of its text and vision experts, (2, experts), to `loads`; every layer appends
-    what it hands on, (batch, tokens, hidden), to `states`, and, of several questions, how much their
-    tokens attend to the prefix, (batch, heads, branches, length, prefix), to `looks`. With `wanted` (batch, tokens),
-    only where it is true the states are worked out to the end. Those of padding are left as they come.
+    what it hands on, (batch, tokens, hidden), to `states`, and, of several questions, how much their tokens attend to
+    the prefix and to each other, (batch, heads, branches, length, prefix + length), to `looks`. With `wanted` (batch,
+    tokens), only where it is true the states are worked out to the end. Those of padding are left as they come.
     """
     text_model = model.model.language_model
     cos, sin = text_model.rotary_emb(embeds, positions)
@@ -250,7 +250,7 @@ def _attention(
     branches: int = 1,
     looks: list[Tensor] | None = None,
 ) -> Tensor:
-    """The first half of a decoder layer; of several `branches`, it appends their attention to the prefix to `looks`."""
+    """The first half of a decoder layer; of several `branches`, it appends their attention to `looks`."""
     norm, to_q, to_k, to_v, out = weights
     normed = _rms_norm(x, norm)
     q, k = _queries_and_keys(normed, to_q, to_k, cos, sin)
@@ -259,9 +259,9 @@ def _attention(
     if branches == 1:
         attended = _attend_causally(q, k, v, mask)
     else:
-        attended, to_prefix = _attend_branches(q, k, v, prefix, branches)
+        attended, weights_of_branches = _attend_branches(q, k, v, prefix, branches)
         if looks is not None:
-            looks.append(to_prefix)
+            looks.append(weights_of_branches)
     return x + F.linear(attended.transpose(1, 2).flatten(2), out)
 
 
@@ -356,7 +356,7 @@ def _attend_causally(q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
 def _attend_branches(q: Tensor, k: Tensor, v: Tensor, cut: int, branches: int) -> tuple[Tensor, Tensor]:
     """Causal attention in which a branch sees the prefix and itself; all (batch, heads, tokens, head width).
 
-    Also gives how much of it is on the prefix, (batch, heads, branches, length, prefix).
+    Also gives that of the branches, (batch, heads, branches, length, prefix + length).
     """
     scale = q.shape[-1] ** -0.5
     first = (q[:, :, :cut] @ k[:, :, :cut].transpose(-1, -2)) * scale + _causal(cut, q.dtype, q.device)
@@ -370,7 +370,7 @@ def _attend_branches(q: Tensor, k: Tensor, v: Tensor, cut: int, branches: int) -
     weights = (torch.cat([to_prefix, to_itself], dim=-1) * scale + mask).softmax(-1, dtype=q.dtype)
     from_prefix = weights[..., :cut].flatten(2, 3) @ v[:, :, :cut]
     from_itself = (weights[..., cut:] @ bv).flatten(2, 3)
-    return torch.cat([in_prefix, from_prefix + from_itself], dim=2), weights[..., :cut]
+    return torch.cat([in_prefix, from_prefix + from_itself], dim=2), weights
 
 
 def _causal(length: int, dtype: torch.dtype, device: torch.device) -> Tensor:

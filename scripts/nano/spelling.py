@@ -8,13 +8,15 @@ where nothing is said; but one, which is hardly needed for a letter, looks at wh
 know at the end of a line whether there is one. And of those before, one looks at where their own line begins: which
 that is, of a field that is asked for, is told by the label there and by nothing else.
 
+What a thought has said of a chart its answer says again, and one head looks for where that was.
+
 What comes before a token in its line it has to learn from those to its left, so some heads of a page's tokens are
 taught to look there. Nothing of it is part of the checkpoint.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -31,6 +33,7 @@ assert len(LAYERS) == SIDES
 NOWHERE = (IGNORED,) * 3
 AHEAD = (LAYERS[0], SIDES * SLOTS - 1)  # the layer and head that look at the next line: else for the third of a patch
 BEGINS = (3, 0)  # that look at their own line, before what layer 3 hands on is asked for its number
+AGAIN = (5, 0)  # that look at what has been said before
 # Heads by which a page's tokens look left, of two layers, and how many tokens far. None of them is one that
 # `pointing.py` teaches the tokens of clips.
 LEFT = {2: {1: 1, 0: 2}, 3: {3: 1, 4: 2}}
@@ -51,6 +54,34 @@ class Spelled(Words):
     begins: Tensor
     ahead: Tensor
     where: Place
+
+
+@dataclass(frozen=True)
+class Repeated(Words):
+    """Which words are about to say what has been said before; one entry for each.
+
+    `source` is where that was, counted from the beginning of the branch.
+    """
+
+    source: Tensor
+
+
+def repeat(again: Sequence[Sequence[Mapping[int, int]]]) -> Repeated:
+    """For the tokens, of each branch of each row, that say what another one has said."""
+    entries = [
+        (row, branch, token - 1, source)
+        for row, branches in enumerate(again)
+        for branch, tokens in enumerate(branches)
+        for token, source in tokens.items()
+    ]
+    return Repeated(*torch.tensor(entries, dtype=torch.long).view(len(entries), 4).unbind(-1))
+
+
+def missed_again(looks: Sequence[Tensor], repeated: Repeated, prefix: int) -> Tensor:
+    """How far off words look for what has been said before, behind a prefix of so many tokens: as `missed`."""
+    layer, head = AGAIN
+    attention = looks[layer][:, head][repeated.row, repeated.branch, repeated.token].float()
+    return missing([attention.gather(1, prefix + repeated.source[:, None]).squeeze(1)])
 
 
 def spell(read: Sequence[Sequence[Sequence[Address | None]]], printed: Printed) -> Spelled:
@@ -77,7 +108,7 @@ def shares(looks: Sequence[Tensor], spelled: Spelled, medium: slice) -> tuple[Te
 
     And how much is where the line begins and where the next one does, of the heads for these, (words,); and of all
     others of `LAYERS`, how much is before the medium, (heads,). `looks` are the layers' attention to the prefix, (rows,
-    heads, branches, length, prefix), `medium` its tokens there.
+    heads, branches, length, prefix and length), `medium` its tokens there.
     """
     own, others = torch.zeros(len(spelled.row), device=spelled.row.device), []
     ahead = torch.zeros(0, device=spelled.row.device)

@@ -255,6 +255,8 @@ class Trainer:
                 pointed = pointed + spelling.missed(looked.looks, batch.spelled, medium)
                 words = pointing.words(looked.states[LAYER], batch.spelled, batch.layout)
                 pointed = pointed + self.heads[Asked.HEADS].print.misplaced(words, batch.spelled.where)
+            if batch.repeated and not self.alone:
+                pointed = pointed + spelling.missed_again(looked.looks, batch.repeated, batch.layout.prefix)
         return Losses(said, shown, pointed), looked.loads
 
     def _weights(self, batch: Batch) -> Tensor:

@@ -21,7 +21,7 @@ def tokenizer():
 
 
 def _learned(question, tokenizer) -> str:
-    ids, learned, _ = branch(question, tokenizer)
+    ids, learned, *_ = branch(question, tokenizer)
     assert len(ids) == len(learned)
     return tokenizer.decode([token for token, wanted in zip(ids, learned, strict=True) if wanted])
 

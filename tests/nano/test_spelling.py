@@ -13,13 +13,15 @@ import torch
 from batches import answer, branch, collate
 from curriculum import ASKED, BUDGETS, Curriculum
 from data import Question, Sample
+from data.chart import sample_of
 from data.doc import TRANSCRIBE, doc_sample
+from data.plots import draw_chart
 from data.reading import misread
 from heads import IGNORED
 from network import Layout
 from pointing import ENOUGH, words
 from printed import CHARACTERS, PATCHES, SIDES, SLOTS, show
-from spelling import AHEAD, BEGINS, LAYERS, LEFT, missed, missed_left, shares, spell
+from spelling import AGAIN, AHEAD, BEGINS, LAYERS, LEFT, missed, missed_again, missed_left, repeat, shares, spell
 
 from ernie_cli.runtime.checkpoint import NANO, find
 from ernie_cli.runtime.prompt import END_OF_TURN, END_THINK
@@ -200,6 +202,44 @@ def test_words_are_those_before_what_they_say(tokenizer) -> None:
     layout = Layout(prefix, 1, slice(4, 70), torch.ones(1, prefix + length, dtype=torch.bool))
     states = torch.arange(prefix + length).float().view(1, -1, 1)
     assert (words(states, spelled, layout)[:, 0].long() - prefix).tolist() == spelled.token.tolist()
+
+
+def test_what_a_thought_has_said_of_a_chart_is_looked_for_where_it_was(tokenizer) -> None:
+    said = ends = 0
+    for seed in range(6):
+        chart = draw_chart(Random(seed), 224, 224).as_read()
+        sample = sample_of(Random(seed), chart, 3)
+        batch = collate([sample, sample], tokenizer, BUDGETS)
+        repeated = batch.repeated
+        assert repeated
+        ids = batch.ids[:, batch.layout.prefix :].unflatten(1, (batch.layout.branches, -1))
+        for row, index, token, source in zip(
+            *(part.tolist() for part in (repeated.row, repeated.branch, repeated.token, repeated.source)), strict=True
+        ):
+            assert source < token
+            following, before = (tokenizer.decode([int(ids[row, index, place])]) for place in (token + 1, source))
+            ends += before in ";."
+            said += following == before
+            assert following == before or before in ";."
+    assert said > 40
+    assert ends > 10
+
+
+def test_words_that_look_at_what_was_said_before_miss_nothing() -> None:
+    repeated = repeat([[{7: 3}, {}], [{}, {5: 2, 6: 4}]])
+    assert [part.tolist() for part in (repeated.row, repeated.branch, repeated.token, repeated.source)] == [
+        [0, 1, 1],
+        [0, 1, 1],
+        [6, 4, 5],
+        [3, 2, 4],
+    ]
+    layer, head = AGAIN
+    looks = [torch.zeros(2, 6, 2, 8, 10 + 8) for _ in range(layer + 1)]
+    for row, index, token, source in ((0, 0, 6, 3), (1, 1, 4, 2), (1, 1, 5, 4)):
+        looks[layer][row, head, index, token, 10 + source] = 1
+    seen = missed_again(looks, repeated, 10)
+    looks[layer][1, head, 1, 5] = 0
+    assert missed_again(looks, repeated, 10) > seen + 1
 
 
 def test_pages_are_told_and_asked_about() -> None:

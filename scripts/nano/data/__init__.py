@@ -31,7 +31,8 @@ class Question:
     An answer with `read` is said letter by letter. It tells, of each and of the answer's end, which character of the
     page is read there: of the end of a line, the one that would follow. `cited` tells, of the thought, where lines
     begin that are spoken of. `misread`, as long as the answer, is what the model is to have said of it where it
-    goes on: some letters are wrong, as happens, and it is to read on rightly.
+    goes on: some letters are wrong, as happens, and it is to read on rightly. `again` tells, of the answer, which
+    character of the thought has said the same.
     """
 
     text: str
@@ -41,6 +42,7 @@ class Question:
     read: tuple[Address | None, ...] | None = None
     misread: str | None = None
     cited: tuple[Address | None, ...] | None = None
+    again: tuple[int | None, ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from data.ask import ORDER
 from data.axis import Axis, draw_axis
 from data.chart_print import CATEGORIES, HIGHEST, LOWEST, NAMES, OTHERS, TITLE, VALUES
 from data.plots import Chart, draw_chart
-from data.reading import Thought, found_by
+from data.reading import Thought, again, found_by
 from ernie_cli.messages import Picture
 
 TABLE = (
@@ -54,8 +54,11 @@ def ask_chart(random: Random, chart: Chart, questions: int) -> list[Question]:
         says = Thought().say(begins)
         question, lines = kind(random, chart, says)
         if len(asked) < questions and question.text not in [other.text for other in asked]:
-            read = found_by(question.answer, chart.letters, lines)
-            asked.append(replace(question, thought=says.text, cited=tuple(says.read), read=read))
+            # Values are said again, as the thought has them; all else is read.
+            printed = [None if line in says.found else line for line in lines]
+            read = found_by(question.answer, chart.letters, printed)
+            said = again(question.answer, lines, says)
+            asked.append(replace(question, thought=says.text, cited=tuple(says.read), read=read, again=said))
     return asked
 
 
@@ -93,10 +96,12 @@ def _enumerate(
     for row, (place, value) in enumerate(zip(places, values, strict=True)):
         line = VALUES + row
         says.say(f" {row + 1} at ").say("{:03} {:03}".format(*place), (line, 0))
+        says.say(f", {axis.along(place)} of {axis.length}, {axis.share(place)}%, " if axis else ", ")
+        says.found[line] = len(says.text)
         if axis:
-            says.say(f", {axis.along(place)} of {axis.length}, {axis.share(place)}%, {value}")
+            says.say(str(value))
         else:
-            says.say(", ").spell(str(value), line)
+            says.spell(str(value), line)
         says.say(";" if row + 1 < len(places) else ".", (line + 1, 0) if line + 1 < OTHERS else None)
     return says
 
@@ -105,7 +110,7 @@ def _table(_: Random, chart: Chart, says: Thought) -> Found:
     table = {"type": chart.kind, "title": chart.title, "columns": chart.columns, "rows": chart.rows}
     lines = [None, *([TITLE] if chart.title else []), *NAMES]
     for row in range(len(chart.rows)):
-        lines += [CATEGORIES + row, None]
+        lines += [CATEGORIES + row, VALUES + row]
     _point(chart, says)
     return Question(TABLE, "", json.dumps([table])), lines
 
@@ -125,7 +130,7 @@ def _extreme(random: Random, chart: Chart, says: Thought) -> Found:
     _point(chart, says).say(f" The {word} {noun} is the {ORDER[row]}.")
     if random.random() < 0.25:
         ask = random.choice([f"What is the {word} value?", f"How much is the {word} {noun}?"])
-        return Question(ask, "", _written(chart, value)), [None]
+        return Question(ask, "", _written(chart, value)), [VALUES + row]
     which = "label" if chart.columns[0] == "label" else chart.columns[0].lower()
     asks = [f"Which {noun} is the {word}?", f"Which {which} has the {word} value?", f"What is the {word}?"]
     return Question(random.choice(asks), "", label), [CATEGORIES + row]
@@ -136,7 +141,7 @@ def _value(random: Random, chart: Chart, says: Thought) -> Found:
     label, value = chart.rows[row]
     ask = random.choice([f"What is the value of {label}?", f"How much is {label}?", f"What is the value for {label}?"])
     _point(chart, says).say(f" {label} is the {ORDER[row]} {NOUNS[chart.kind]}.")
-    return Question(ask, "", _written(chart, value)), [None]
+    return Question(ask, "", _written(chart, value)), [VALUES + row]
 
 
 def _compare(random: Random, chart: Chart, says: Thought) -> Found:

@@ -55,10 +55,14 @@ def told_by(blocks: Sequence[Block], letters: Sequence[Letter]) -> tuple[Address
 
 
 class Thought:
-    """A thought about a page: its `text`, and of each of its characters, where the line begins that is spoken of."""
+    """A thought about a page: its `text`, and of each of its characters, where the line begins that is spoken of.
+
+    `found` is where in it the values of a chart are said, by their lines.
+    """
 
     def __init__(self) -> None:
         self.text, self.read = "", list[Address | None]()
+        self.found: dict[int, int] = {}
 
     def say(self, text: str, read: Address | None = None) -> Thought:
         """Words; `read` is where that stands which they are read from, if they are."""
@@ -90,6 +94,28 @@ def _after(address: Address) -> Address:
     return line, column + 1
 
 
+def again(answer: str, on: Sequence[int | None], thought: Thought) -> tuple[int | None, ...]:
+    """Which character of a thought has said the same, for each of an answer and for its end.
+
+    The answer's values stand `on` lines; those that the thought has not `found` are not said again. What follows one is
+    where it is seen that it ends.
+    """
+    said: list[int | None] = [None] * (len(answer) + 1)
+    for (begin, end), line in zip(_values(answer), on, strict=True):
+        if line in thought.found:
+            first = thought.found[line]
+            same = len(answer[begin:end].removesuffix("%"))
+            said[begin : begin + same + 1] = range(first, first + same + 1)
+    return tuple(said)
+
+
+def _values(answer: str) -> list[tuple[int, int]]:
+    """Where the values of an answer begin and end; what is no JSON is one value."""
+    if not answer.startswith(("{", "[")):
+        return [(0, len(answer))]
+    return [match.span(match.lastindex) for match in VALUE.finditer(answer) if match.lastindex]
+
+
 def found_by(answer: str, letters: Sequence[Letter], on: Sequence[int | None]) -> tuple[Address | None, ...]:
     """Which character is read for each of an answer, of what it says or of each of its values.
 
@@ -97,9 +123,7 @@ def found_by(answer: str, letters: Sequence[Letter], on: Sequence[int | None]) -
     """
     found: list[Address | None] = [None] * (len(answer) + 1)
     texts = _lines(letters)
-    values = [match.span(match.lastindex) for match in VALUE.finditer(answer) if match.lastindex]
-    spans = values if answer.startswith(("{", "[")) else [(0, len(answer))]
-    for (begin, end), line in zip(spans, on, strict=True):
+    for (begin, end), line in zip(_values(answer), on, strict=True):
         if line is None:
             continue
         # 2.5 stands there as 2.50 as well, but not within 12.5 or 2.55.
