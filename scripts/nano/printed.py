@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import torch
 from data import Letter
-from data.axis import place_of
+from data.axis import DIGITS, digit_at, place_of
 from data.chart_print import VALUES
 from data.texts import PRINTED
 from heads import IGNORED, cell, mistakes, scaled, split
@@ -31,7 +31,6 @@ PATCHES = SIDES * SIDES
 SLOTS = 3  # letters of a patch: hardly ever more are narrower than 14 pixels
 PARTS = 3  # of a patch, side by side: hardly a letter is narrower
 FINE = 5  # of a patch, across and down: where in it lies what is told
-DIGITS = 3  # of such a place, across and down
 TOLD = 6  # how much more it counts: a handful of tokens have one
 # Of a page; of a line; of a line; of a word. What is beyond counts as the last.
 LINES, COLUMNS, WORDS, LETTERS = 18, 48, 10, 12
@@ -101,6 +100,7 @@ class Printed:
 
         Of one that is loose its line is that of all values, its column tells how high it is, and its word where across.
         """
+        column = max(column, 0)  # the digits of a place are where its line begins
         before = [self.said[page].get((line, column - back), 0) for back in range(1, BEFORE + 1)]
         if line in self.loose[page]:
             x, y = self.loose[page][line]
@@ -137,6 +137,11 @@ def show(pages: Sequence[Sequence[Letter]], height: int, width: int) -> Printed:
             column, across = divmod(cell(letter.x, width * SIDES), SIDES)
             token, patch = row * width + column, down * SIDES + across
             place = page, token, patch
+            if letter.told:
+                # Each digit of its place is read with a head of its own: with one for all, they would not fit in it.
+                for digit in range(2 * DIGITS):
+                    slot = digit % SLOTS
+                    at[page].setdefault((letter.line, digit_at(digit)), (token, SIDES * (digit // SLOTS) + 1, slot))
             if lines[place] != letter.line:
                 if not letter.drawn and lines[place] != IGNORED:
                     continue  # there is something already, which is to be found

@@ -14,6 +14,7 @@ from batches import answer, branch, collate
 from curriculum import ASKED, BUDGETS, Curriculum
 from data import Question, Sample
 from data.chart import sample_of
+from data.chart_print import VALUES
 from data.doc import TRANSCRIBE, doc_sample
 from data.plots import draw_chart
 from data.reading import misread
@@ -223,6 +224,27 @@ def test_what_a_thought_has_said_of_a_chart_is_looked_for_where_it_was(tokenizer
             assert following == before or before in ";."
     assert said > 40
     assert ends > 10
+
+
+def test_each_digit_of_a_place_is_read_with_its_own_head_where_its_line_begins(tokenizer) -> None:
+    checked = 0
+    for seed in range(6):
+        chart = draw_chart(Random(seed), 224, 224).as_read()
+        sample = sample_of(Random(seed), chart, 2)
+        batch = collate([sample], tokenizer, BUDGETS)
+        printed = batch.asked.printed
+        read = branch(sample.questions[0], tokenizer).read
+        ids = branch(sample.questions[0], tokenizer).ids
+        for token, address in enumerate(read):
+            if address and address[1] < 0:
+                where, patch, slot = printed.at[0][address]
+                digit = -1 - address[1]
+                assert (patch % SIDES, patch // SIDES * SLOTS + slot) == (1, digit)
+                told = printed.digits[0, where]
+                if printed.told[0, where].any():  # but for two that lie on one token, the first is told
+                    checked += int(told[digit]) == int(tokenizer.decode([ids[token]]))
+        assert printed.where(0, VALUES, -1) == printed.where(0, VALUES, 0)
+    assert checked > 100
 
 
 def test_words_that_look_at_what_was_said_before_miss_nothing() -> None:

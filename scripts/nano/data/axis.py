@@ -15,6 +15,7 @@ from data import Letter
 from data.chart_print import HIGHEST, LOWEST
 
 TENTHS = 10  # of a token
+DIGITS = 3  # of a place, across and down
 STEPS = (1, 2, 2.5, 5, 10)  # between numbers of an axis, times powers of ten: matplotlib's
 
 
@@ -55,6 +56,11 @@ def place_of(told: tuple[float, float], size: tuple[int, int]) -> tuple[int, int
     counts = (TENTHS * tokens for tokens in size)
     across, down = (max(0, min(count - 1, int(share * count))) for share, count in zip(told, counts, strict=True))
     return across, down
+
+
+def digit_at(digit: int) -> int:
+    """The column at which a digit of the place is addressed that is told of a line: before all that is printed."""
+    return -1 - digit
 
 
 def places_of(letters: Sequence[Letter], size: tuple[int, int]) -> dict[int, tuple[int, int]]:

@@ -18,7 +18,7 @@ from PIL import Image
 
 from data import Question, Sample
 from data.ask import ORDER
-from data.axis import Axis, draw_axis
+from data.axis import DIGITS, Axis, draw_axis
 from data.chart_print import CATEGORIES, HIGHEST, LOWEST, NAMES, OTHERS, TITLE, VALUES
 from data.plots import Chart, draw_chart
 from data.reading import Thought, again, found_by
@@ -90,12 +90,12 @@ def _enumerate(
         ends = (("from", axis.low, axis.begin, LOWEST), ("to", axis.high, axis.end, HIGHEST))
         says.say(" The axis goes")
         for word, text, place, line in ends:
-            says.say(f" {word} ").spell(text, line).say(" at ").say(f"{place:03}", (line, 0))
+            says.say(f" {word} ").spell(text, line).say(" at ").locate(place, line, 0 if axis.horizontal else DIGITS)
         says.say(".")
     says.say(f" Its {noun}s {'end' if axis and noun == 'bar' else 'are' if axis else 'have their values'}:")
     for row, (place, value) in enumerate(zip(places, values, strict=True)):
         line = VALUES + row
-        says.say(f" {row + 1} at ").say("{:03} {:03}".format(*place), (line, 0))
+        says.say(f" {row + 1} at ").locate(place[0], line).say(" ").locate(place[1], line, DIGITS)
         says.say(f", {axis.along(place)} of {axis.length}, {axis.share(place)}%, " if axis else ", ")
         says.found[line] = len(says.text)
         if axis:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from random import Random
 
 from data import Address, Letter, Question
+from data.axis import DIGITS, digit_at
 from data.fonts import Block
 
 ENDS = re.compile(r'"?(?:}[,\]]?)?')  # what follows a value: whether a list goes on is seen behind its last one
@@ -74,6 +75,12 @@ class Thought:
         """What a line begins with, read letter by letter."""
         for column, character in enumerate(text):
             self.say(character, (line, column))
+        return self
+
+    def locate(self, along: int, line: int, first: int = 0) -> Thought:
+        """A place that is told of a line, or a part of it: its digits, from the `first` on, each with its address."""
+        for digit, character in enumerate(f"{along:0{DIGITS}}", first):
+            self.say(character, (line, digit_at(digit)))
         return self
 
     def number(self, line: int) -> Thought:
