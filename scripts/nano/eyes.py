@@ -63,6 +63,7 @@ class Reader(Trainer):
             "marks": head.wrong_marks(patches[0], printed),
             "places": head.wrong_places(seen, printed),
             "ends": head.wrong_ends(patches[0], printed),
+            "around": head.misplaced_early(seen, printed),
         }
         torch.stack([*told.values()]).sum().backward()
         said = {name: off.item() for name, off in told.items()}

@@ -4,11 +4,11 @@ A token is four patches, two side by side and two below, and each is about as hi
 heads ask the tower which letter stands where on each patch; and, right behind the eyes, a token for the letters of each
 of its patches in their order: the first, the second, the third. (Those of two patches side by side, in one order, it
 learned much more slowly: that means to count further.) Of charts both are asked where on each patch a bar ends or a
-point lies: an axis is read to less than a patch. A few layers into the decoder, where a token can
-know what came before it, heads ask which line of the page lies on each patch, which of the line's characters the first
-one there is, and which two come before that: what comes next is found by what was said last, where a line is too long
-to count. Of a chart they ask for the places that thoughts say, by their digits, so that saying them is copying. No head
-is part of the checkpoint.
+point lies: an axis is read to less than a patch; and tokens for what the decoder is asked as well. A few layers into
+the decoder, where a token can know what came before it, heads ask which line of the page lies on each patch, which of
+the line's characters the first one there is, and which two come before that: what comes next is found by what was said
+last, where a line is too long to count. Of a chart they ask for the places that thoughts say, by their digits, so that
+saying them is copying. No head is part of the checkpoint.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ PLACE = {"line": LINES, "column": COLUMNS, "word": WORDS, "letter": LETTERS, "be
 NUMBERS = len(PLACE) - 1 + BEFORE  # that say it
 BLANK = 0.1  # how much a slot without a letter counts: most are
 PLACED = 5  # how much more it counts where on the page a token is: what it does not know, no word can look for
+AROUND = 0.3  # how much it counts for the eyes where in its text a character stands: which it is comes first
 EYES = 10  # how much more letters count: what the eyes learn of them is drowned by other jobs else
 
 
@@ -227,6 +228,7 @@ class PrintHeads(nn.Module):
         self.places = nn.Linear(hidden, PATCHES * sum(PLACE.values()))
         self.words = nn.Linear(hidden, sum(PLACE.values()))
         self.digits = nn.Linear(hidden, 2 * DIGITS * 10)
+        self.early = nn.Linear(hidden, PATCHES * sum(PLACE.values()))
 
     def losses(self, seen: Tensor | None, state: Tensor, printed: Printed, patches: Tensor | None = None) -> Tensor:
         """What the heads get wrong about a batch, each on average.
@@ -238,6 +240,7 @@ class PrintHeads(nn.Module):
         off = PLACED * off + TOLD * mistakes(self.digits(scaled(state)), printed.digits)
         if seen is not None:
             off = off + EYES * (self.wrong_letters(seen, printed) + self.wrong_places(seen, printed))
+            off = off + EYES * self.misplaced_early(seen, printed)
         if patches is not None:
             off = off + EYES * (self.wrong_marks(patches, printed) + self.wrong_ends(patches, printed))
         return off
@@ -257,6 +260,24 @@ class PrintHeads(nn.Module):
     def wrong_ends(self, patches: Tensor, printed: Printed) -> Tensor:
         """How far off patches are about the places on them that are told."""
         return _wrong(self.ends(scaled(patches)), printed.told.flatten(1, 2))
+
+    def misplaced_early(self, seen: Tensor, printed: Printed) -> Tensor:
+        """How far off tokens of charts are, right behind the eyes, about where in its text the first character stands.
+
+        Where print leans, what comes before lies below: the decoder's tokens, which see only what is above them, cannot
+        know it. What is loose is not asked for: the eyes do not know where on the picture a token is.
+        """
+        said = split(self.early(scaled(seen)).unflatten(-1, (PATCHES, -1)), PLACE)
+        charts = (printed.digits != IGNORED).any(-1).any(-1)
+        asked = charts[:, None, None, None] & (printed.first.line != VALUES)[..., None]
+        off = [
+            mistakes(
+                said[what].flatten(-2),
+                torch.where(asked, printed.first[what].view(*asked.shape[:3], -1), IGNORED).flatten(2),
+            )
+            for what in PLACE
+        ]
+        return AROUND * torch.stack(off).mean()
 
     def read(self, seen: Tensor) -> Tensor:
         """The letters on tokens, as in `Printed.letters`."""
