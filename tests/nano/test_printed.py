@@ -7,7 +7,7 @@ from random import Random
 import numpy as np
 import torch
 from data import Letter
-from data.chart_print import VALUES
+from data.chart_print import CATEGORIES, VALUES
 from data.doc import doc_sample
 from data.fonts import Block, draw_style, print_page
 from data.pages import full_page
@@ -163,6 +163,21 @@ def test_print_heads_that_know_are_not_wrong_and_others_are() -> None:
         heads.losses(states, states, printed).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     assert heads.losses(states, states, printed) < 0.2 * first
+
+
+def test_the_eyes_are_asked_where_in_its_text_print_of_charts_stands_but_not_what_is_loose() -> None:
+    label = [Letter(one, 0.1 + 0.1 * at, 0.9, CATEGORIES, at) for at, one in enumerate("Oslo")]
+    value = Letter("7", 0.6, 0.1, VALUES, told=(0.6, 0.1), loose=True)
+    heads, states = PrintHeads(16, 12), torch.randn(2, 16, 16, generator=torch.Generator().manual_seed(0))
+
+    def early(*pages: list[Letter]) -> torch.Tensor:
+        return heads.misplaced_early(states[: len(pages)], show(pages, 4, 4))
+
+    assert early([*label], [*label]) == 0  # pages, of which no place is told
+    assert early([value], [value]) == 0
+    assert early([*label, value], [*label]) > 0.3
+    # It is the chart of the two that is asked.
+    torch.testing.assert_close(early([*label, value], [*label]), early([*label, value]))
 
 
 def test_what_is_loose_is_found_by_where_it_begins() -> None:
