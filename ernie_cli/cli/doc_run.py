@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from ernie_cli.tasks.results import DocResult
 
 
+LEGIBLE = 10.0  # pixels of a line: in less, letters are four pixels wide
+
+
 @dataclass(frozen=True)
 class Wanted:
     """What is to be had of the documents. `text_layer` is auto, never or only."""
@@ -74,6 +77,7 @@ class DocRun:
         self._texts: list[str] = []
         self._thoughts: list[str] = []
         self._folders: set[str] = set()
+        self._small: set[str] = set()
         self._several = False
         self._limits: Limits
         self._tally: Tally
@@ -233,8 +237,18 @@ class DocRun:
         for note in picture.notes:
             self.output.note(note)
         sheet = self.sheet(picture)
+        self._tell_small(picture, sheet)
         width, height = picture.image.size
         return PageInfo(page=number, width=width, height=height, text_layer=bool(sheet.text)), sheet
+
+    def _tell_small(self, picture: LoadedPicture, sheet: Sheet) -> None:
+        """Says, once for a document, that its print is too small to be read well as it is shown."""
+        line = picture.line_px
+        if sheet.picture is None or line is None or line >= LEGIBLE or picture.name in self._small:
+            return
+        self._small.add(picture.name)
+        seen = f"a line of page {picture.page} is {line:.0f} pixels high as {self._asker.engine.model} sees it"
+        self.output.note(f"{picture.name}: {seen}, and may be misread. --text-layer only sends its text alone.")
 
     @staticmethod
     def name_of(document: Document, number: int | None) -> str:

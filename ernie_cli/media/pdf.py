@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import re
+import statistics
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -27,6 +28,7 @@ POINTS_PER_INCH = 72
 MOST_DPI = 200  # beyond it print does not get easier to read, only larger
 MOST_SIDE = 30_000  # pixels; longer ones only a page has that is a thin line
 MOST_TEXT = 40_000  # characters of a page
+MEASURED = 1_000  # characters of a page
 MOST_OBJECTS = 100_000  # of a page, that are looked at for pictures
 
 _ANEW = "Open it elsewhere, and save it anew."
@@ -66,16 +68,21 @@ class Pdf(Document):
                 with closing(self._pdf[number - 1]) as page:
                     _check_pictures(page, what, self._limits)
                     width, height = page.get_size()
-                    image = page.render(scale=scale_of(width, height, self._limits.page_pixels)).to_pil()
+                    scale = scale_of(width, height, self._limits.page_pixels)
+                    image = page.render(scale=scale).to_pil()
                     # A bitmap of PDFium's would take its memory along.
                     image = image.convert("RGB").copy()
-                return LoadedPicture(image, self.name, page=number, text=self._text(number))
+                text, line = self._text(number)
+                return LoadedPicture(image, self.name, page=number, text=text, line_px=line and line * scale)
             except (pypdfium2.PdfiumError, ValueError, MemoryError) as error:
                 reason = " ".join(str(error).split()).rstrip(".") or "it takes too much memory"
                 raise InputError(f"{what} cannot be drawn: {reason}.", _ANEW) from error
 
-    def _text(self, number: int) -> str:
-        """The text layer, with what was filled into forms; empty where there is none, or where it is no text."""
+    def _text(self, number: int) -> tuple[str, float | None]:
+        """The text layer, with what was filled into forms; empty where there is none, or where it is no text.
+
+        And how high a line of it is, in points, if there is any.
+        """
         import pypdfium2
 
         try:
@@ -84,9 +91,10 @@ class Pdf(Document):
                     page.flatten()
             with closing(self._pdf[number - 1]) as page, closing(page.get_textpage()) as layer:
                 count = min(max(layer.count_chars(), 0), MOST_TEXT)
-                return plain_text(layer.get_text_range(0, count, errors="replace")) if count else ""
+                text = plain_text(layer.get_text_range(0, count, errors="replace")) if count else ""
+                return text, _line_height(layer, count) if text else None
         except pypdfium2.PdfiumError:  # the picture says it too
-            return ""
+            return "", None
 
 
 def _open(stream: BinaryIO, name: str, password: str | None) -> Any:
@@ -116,6 +124,13 @@ def scale_of(width: float, height: float, most_pixels: int) -> float:
     if not (math.isfinite(area) and area > 0):
         raise ValueError("it has no area")
     return min(MOST_DPI / POINTS_PER_INCH, math.sqrt(most_pixels / area), MOST_SIDE / longest)
+
+
+def _line_height(layer: Any, count: int) -> float | None:
+    """How high lines of print mostly are, in points, however they are turned: by the boxes of its first characters."""
+    boxes = [layer.get_charbox(place, loose=True) for place in range(min(count, MEASURED))]
+    heights = [max(right - left, top - bottom) for left, bottom, right, top in boxes]
+    return statistics.median(known) if (known := [height for height in heights if height > 0]) else None
 
 
 def _check_pictures(page: Any, what: str, limits: Limits) -> None:

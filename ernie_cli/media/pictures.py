@@ -55,8 +55,8 @@ _pillow_lock = threading.RLock()
 class LoadedPicture:
     """`image` is RGB and upright. `notes` say, a sentence each, what of the input it leaves out.
 
-    `page` is its number in a document, from 1, and `text` what a PDF says stands on it; `time_s` is its time in a clip,
-    in seconds.
+    `page` is its number in a document, from 1, and `text` what a PDF says stands on it, in lines that are mostly
+    `line_px` pixels high; `time_s` is its time in a clip, in seconds.
     """
 
     image: Image.Image
@@ -65,6 +65,7 @@ class LoadedPicture:
     page: int | None = None
     time_s: float | None = None
     text: str | None = None
+    line_px: float | None = None
 
 
 def open_picture(source: Source, limits: Limits) -> LoadedPicture:

@@ -98,6 +98,16 @@ def test_a_page_that_fails_is_marked_and_the_rest_goes_on(ernie: Ernie, fake: Fa
     assert "report.pdf#2" in result.stderr
 
 
+def test_print_that_is_too_small_as_it_is_shown_is_told_once(ernie: Ernie, fake: FakeEngine, report: Path) -> None:
+    answers(fake, "One", "Two", "Three")
+    result = ernie("doc", report, "--max-pixels", 5000)
+    assert result.stderr.count("may be misread") == 1
+    assert "report.pdf: a line of page 1 is 8 pixels high" in " ".join(result.stderr.split())
+    for arguments in (["--max-pixels", 20_000], ["--max-pixels", 5000, "--text-layer", "only"]):
+        answers(fake, "One", "Two", "Three")
+        assert "misread" not in ernie("doc", report, *arguments).stderr
+
+
 def test_a_page_that_is_cut_off_says_so(ernie: Ernie, fake: FakeEngine, report: Path) -> None:
     fake.queue = [[Answer("a"), Finish("length", "fake")], [Answer("b"), FINISH], [Finish("length", "fake")]]
     result = ernie("doc", report)

@@ -174,6 +174,18 @@ def test_what_was_filled_into_a_form_is_seen_and_read() -> None:
 # ------------------------------------------------------------------------------------------------ text layers
 
 
+@pytest.mark.parametrize("turned", [0, 90])
+def test_how_high_lines_of_print_are_drawn_is_known(turned: int) -> None:
+    data = paper.changed(paper.printed("Lines of print"), lambda pdf: pdf.pages[0].rotate(turned, relative=False))
+    (page,), (half,) = (pages(data, limits=Limits(page_pixels=pixels)) for pixels in (60_000, 15_000))
+    assert page.image.size == ((200, 300) if turned else (300, 200))
+    assert page.line_px
+    assert half.line_px
+    assert page.line_px == pytest.approx(24 * 1.15, rel=0.1)  # of Helvetica, from its highest letters to its lowest
+    assert half.line_px == pytest.approx(page.line_px / 2, rel=0.01)
+    assert [page.line_px for page in pages(paper.with_content(b"0 0 1 rg 10 10 100 100 re f"))] == [None]
+
+
 def test_a_page_without_text_has_an_empty_layer() -> None:
     assert [page.text for page in pages(paper.with_content(b"0 0 1 rg 10 10 100 100 re f"))] == [""]
 
