@@ -95,7 +95,7 @@ class Output:
     def _to_stderr(self, text: str, style: str = "") -> None:
         if self._stderr_is_terminal:
             console = _console(sys.stderr)
-            console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+            console.print(text, style=style, markup=False, highlight=False)
         else:
             print(text, file=sys.stderr, flush=True)
 

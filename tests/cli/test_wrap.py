@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import io
+import re
+import sys
 from random import Random
 from textwrap import wrap
 
 import pytest
 from rich.cells import cell_len
 
+from ernie_cli.cli.output import Output
 from ernie_cli.cli.wrap import Wrap
 
 TEXT = "From the top: 1 yellow ring: no, 2 white triangle: yes, 3 unmistakable rhombicosidodecahedron. Wanted: 2."
@@ -50,3 +54,17 @@ def test_a_word_is_shown_as_soon_as_it_is_whole():
     assert wrapped.feed("It is ro", 80) == "It is"
     assert wrapped.feed("und", 80) == ""
     assert wrapped.feed(". And", 80) == " round."
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("stream", [_Terminal, io.StringIO])
+def test_notes_are_broken_between_words_on_a_terminal_and_stay_one_line_elsewhere(stream, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", stream())
+    monkeypatch.setenv("COLUMNS", "40")
+    Output().note(TEXT)
+    shown = re.sub(r"\x1b\[[\d;]*m", "", sys.stderr.getvalue()).splitlines()
+    assert [line.rstrip() for line in shown] == (wrap(TEXT, 40) if stream is _Terminal else [TEXT])
