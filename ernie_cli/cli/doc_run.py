@@ -248,7 +248,9 @@ class DocRun:
             return
         self._small.add(picture.name)
         seen = f"a line of page {picture.page} is {line:.0f} pixels high as {self._asker.engine.model} sees it"
-        self.output.note(f"{picture.name}: {seen}, and may be misread. --text-layer only sends its text alone.")
+        self.output.note(
+            f"{picture.name}: {seen}, and may be misread. Its text without the picture: --text-layer only."
+        )
 
     @staticmethod
     def name_of(document: Document, number: int | None) -> str:

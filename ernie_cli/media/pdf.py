@@ -28,7 +28,7 @@ POINTS_PER_INCH = 72
 MOST_DPI = 200  # beyond it print does not get easier to read, only larger
 MOST_SIDE = 30_000  # pixels; longer ones only a page has that is a thin line
 MOST_TEXT = 40_000  # characters of a page
-MEASURED = 1_000  # characters of a page
+MEASURED = 1_000  # of these, by which the height of its lines is told
 MOST_OBJECTS = 100_000  # of a page, that are looked at for pictures
 
 _ANEW = "Open it elsewhere, and save it anew."

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
-from itertools import accumulate, groupby, pairwise
+from itertools import groupby
 from typing import NamedTuple, TypeVar, cast
 
 import numpy as np
@@ -18,7 +18,7 @@ from data import Address, Question, Sample
 from moments import Filmed, Seen, film, shown_by
 from network import Layout
 from places import Asked, ask
-from pointing import Pointed, point
+from pointing import Pointed, joined, point
 from spelling import Repeated, Spelled, repeat, spell
 from torch import Tensor
 
@@ -157,7 +157,7 @@ def branch(question: Question, tokenizer: Tokenizer) -> Branch:
     prompt = tokenizer.encode(asked)
     if wanted := WANTED.get(question.mode):
         thought, cites = cited(question, tokenizer)
-        learned = [False] * len(prompt) + _within(wanted, [tokenizer.decode([token]) for token in thought])
+        learned = [False] * len(prompt) + _within(wanted, _pieces(thought, tokenizer))
         return Branch(prompt + thought, learned, [None] * len(prompt) + cites, {})
     is_open = question.mode == "open"
     thought, cites = cited(question, tokenizer) if is_open else ([], [])
@@ -172,24 +172,22 @@ def _again(question: Question, thought: list[int], answered: list[int], tokenize
     """Which tokens of an answer say what one of its thought has said: both by their places behind the question."""
     assert question.again
     *begun, _ = answered  # it ends with the end of the turn
-    pieces, before = [tokenizer.decode([token]) for token in begun], [tokenizer.decode([token]) for token in thought]
-    owners, sources = _owners(pieces), _owners(before)
+    (_, owners), (_, sources) = joined(_pieces(begun, tokenizer)), joined(_pieces(thought, tokenizer))
     first = len(owners) - len(question.answer)
     places = ((place, source) for place, source in enumerate(question.again[:-1]) if source is not None)
     return {len(thought) + owners[first + place]: sources[source] for place, source in places}
 
 
-def _owners(pieces: Sequence[str]) -> list[int]:
-    """Of a text in pieces, which of them each character belongs to."""
-    return [index for index, piece in enumerate(pieces) for _ in piece]
-
-
 def _within(wanted: re.Pattern[str], pieces: Sequence[str]) -> list[bool]:
     """Which of the pieces of a text have a part in something that is wanted."""
-    text = "".join(pieces)
-    parts = [match.span() for match in wanted.finditer(text)]
-    ends = list(accumulate(map(len, pieces), initial=0))
-    return [any(low < end and begin < high for low, high in parts) for begin, end in pairwise(ends)]
+    text, owners = joined(pieces)
+    having = {owner for match in wanted.finditer(text) for owner in owners[slice(*match.span())]}
+    return [index in having for index in range(len(pieces))]
+
+
+def _pieces(ids: Sequence[int], tokenizer: Tokenizer) -> list[str]:
+    """What each token says by itself."""
+    return [tokenizer.decode([token]) for token in ids]
 
 
 def given(question: Question, tokenizer: Tokenizer, said: list[int]) -> list[int]:
@@ -225,7 +223,7 @@ def collate(samples: list[Sample], tokenizer: Tokenizer, budgets: PixelBudgets) 
         spelled = spell([[one.read for one in row] for row in asked], shown.printed)
         repeated = repeat([[one.again for one in row] for row in asked])
     if isinstance(shown, Filmed) and branches > 1:
-        pieces = [[[tokenizer.decode([token]) for token in said] for said, *_ in row] for row in asked]
+        pieces = [[_pieces(said, tokenizer) for said, *_ in row] for row in asked]
         pointed = point(samples, pieces, shown)
     places, _ = positions([length], start)
     everywhere = torch.from_numpy(np.concatenate([where, *[places] * branches], axis=1))

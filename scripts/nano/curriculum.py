@@ -158,10 +158,12 @@ class Curriculum:
             return self._times(frames), FILM_ASKED // frames, BUDGETS
         if job == "moments":
             return self._moments(learned)
-        if job == "judge":
-            return lambda: judged_sample(self.own, self.own.randint(3, 8)), ROWS, BUDGETS._replace(picture=TINY)
-        if job == "reckon":
-            return lambda: reckoned_sample(self.own), ROWS, BUDGETS._replace(picture=TINY)
+        unseen = {
+            "judge": lambda: judged_sample(self.own, self.own.randint(3, 8)),
+            "reckon": lambda: reckoned_sample(self.own),
+        }
+        if job in unseen:
+            return unseen[job], ROWS, BUDGETS._replace(picture=TINY)
         makers = {
             "ask": self._ask,
             "ground": self._ground,

@@ -55,9 +55,9 @@ def ask(samples: Sequence[Sample], height: int, width: int) -> Asked:
     """What is known of pictures that are `height` x `width` tokens large."""
     things = [sample.things for sample in samples if sample.things is not None]
     letters = [sample.letters for sample in samples if sample.letters is not None]
-    if len(letters) == len(samples):
-        return Asked(height, width, printed=show(letters, height, width))
-    return Asked(height, width, *(_things(things, height, width) if len(things) == len(samples) else ()))
+    shown = _things(things, height, width) if len(things) == len(samples) else (None,) * 4
+    printed = show(letters, height, width) if len(letters) == len(samples) else None
+    return Asked(height, width, *shown, printed=printed)
 
 
 def _things(pictures: Sequence[Sequence[Thing]], height: int, width: int) -> tuple[Tensor, ...]:
@@ -66,6 +66,7 @@ def _things(pictures: Sequence[Sequence[Thing]], height: int, width: int) -> tup
     edges = torch.full((len(pictures), height * width, 4), IGNORED)
     offsets = edges.clone()
     numbers = torch.full((len(pictures), height * width), IGNORED)
+    middles = torch.cartesian_prod(torch.arange(height) + 0.5, torch.arange(width) + 0.5).flip(1).repeat(1, 2)
     down = (torch.arange(height) + 0.5) / height
     across = (torch.arange(width) + 0.5) / width
     for picture, things in enumerate(pictures):
@@ -77,18 +78,12 @@ def _things(pictures: Sequence[Sequence[Thing]], height: int, width: int) -> tup
             on[cell(y, height), cell(x, width)] = True
             tokens = on.flatten().nonzero().squeeze(1)
             kinds[picture, tokens] = torch.tensor([SHAPES.index(thing.shape), list(COLORS).index(thing.color)])
-            edges[picture, tokens], offsets[picture, tokens] = _edges(thing.box, tokens, height, width)
+            box = torch.tensor(thing.box)
+            edges[picture, tokens] = (box * (STEPS - 1)).round().long().clamp(0, STEPS - 1)
+            away = (box * torch.tensor([width, height] * 2) - middles[tokens]) * FACTOR
+            offsets[picture, tokens] = ((away + REACH) / STEP).round().long().clamp(0, OFFSETS - 1)
             numbers[picture, tokens] = number
     return kinds, edges, offsets, numbers
-
-
-def _edges(box: Sequence[float], tokens: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
-    """Of what lies on tokens: its edges, (4,), and how far they are from each token, (tokens, 4)."""
-    down, across = tokens // width, tokens % width
-    middles = torch.stack([across + 0.5, down + 0.5], 1).repeat(1, 2)
-    edges = (torch.tensor(box) * (STEPS - 1)).round().long().clamp(0, STEPS - 1)
-    away = (torch.tensor(box) * torch.tensor([width, height] * 2) - middles) * FACTOR
-    return edges, ((away + REACH) / STEP).round().long().clamp(0, OFFSETS - 1)
 
 
 # What each head tells apart, and among how many: right behind the eyes, and in the decoder.
@@ -120,12 +115,14 @@ class Heads(nn.Module):
             assert asked.edges is not None
             assert asked.offsets is not None
             assert asked.numbers is not None
+            assert seen is not None
             early = split(self.early(scaled(seen)), EARLY)
-            off = off + kind_mistakes(early["kinds"], asked.kinds) + kind_mistakes(late["kinds"], asked.kinds)
-            off = off + mistakes(late["numbers"], asked.numbers[..., None]) + mistakes(early["offsets"], asked.offsets)
             # Edges whole, and by the digits that an answer says, so that saying them is copying.
             known = asked.edges != IGNORED
             tens, ones = (torch.where(known, part, IGNORED) for part in (asked.edges // 10, asked.edges % 10))
+            off = off + kind_mistakes(early["kinds"], asked.kinds) + kind_mistakes(late["kinds"], asked.kinds)
+            off = off + mistakes(early["offsets"], asked.offsets)
+            off = off + mistakes(late["numbers"], asked.numbers[..., None])
             off = off + mistakes(late["edges"], asked.edges)
             off = off + mistakes(late["tens"], tens) + mistakes(late["ones"], ones)
         if asked.printed is not None:

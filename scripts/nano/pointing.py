@@ -113,7 +113,7 @@ def point(samples: Sequence[Sample], pieces: Sequence[Sequence[Sequence[str]]], 
 
 def _verdict(question: Question, pieces: Sequence[str]) -> list[int]:
     """The tokens of a thought about a moment, up to its first time: which of `pieces` say whether it happens."""
-    text, owners = _joined(pieces)
+    text, owners = joined(pieces)
     begin = text.find(question.thought, len(question.text)) if question.answer.startswith("[") else -1
     if begin < 0:
         return []
@@ -134,14 +134,14 @@ def _best(known: Tensor, *better: Tensor) -> Tensor:
 
 def _times(pieces: Sequence[str]) -> list[tuple[str, list[int]]]:
     """The times in a text given in pieces, and in which piece each of its digits is."""
-    text, owners = _joined(pieces)
+    text, owners = joined(pieces)
     return [
         (match[0], [owners[place] for place in range(*match.span()) if text[place].isdigit()])
         for match in TIME.finditer(text)
     ]
 
 
-def _joined(pieces: Sequence[str]) -> tuple[str, list[int]]:
+def joined(pieces: Sequence[str]) -> tuple[str, list[int]]:
     """A text given in pieces, and in which piece each of its characters is."""
     return "".join(pieces), [index for index, piece in enumerate(pieces) for _ in piece]
 
