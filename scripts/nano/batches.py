@@ -19,6 +19,7 @@ from moments import Filmed, Seen, film, shown_by
 from network import Layout
 from places import Asked, ask
 from pointing import Pointed, joined, point
+from reckoning import Reckoned, reckon
 from spelling import Repeated, Spelled, repeat, spell
 from torch import Tensor
 
@@ -43,9 +44,9 @@ class Batch:
     """`ids`, `targets` (-100: not learned) are (rows, tokens), `positions` (3, rows, tokens).
 
     `asked` is what every token of the medium shows, where that is known, and `pointed`, of clips, where times that are
-    said can be read, or `spelled`, of pages, where letters can, and `repeated` what has been said before. `timed`: only
-    thoughts are to be said. `seen` (rows, tokens of the medium, hidden) is what the eyes made of the media, if they
-    have been asked before; then there are no `pixels`.
+    said can be read, or `spelled`, of pages, where letters can, `repeated` what has been said before, and `reckoned`
+    what follows from what has been. `timed`: only thoughts are to be said. `seen` (rows, tokens of the medium, hidden)
+    is what the eyes made of the media, if they have been asked before; then there are no `pixels`.
     """
 
     pixels: Tensor | None
@@ -58,6 +59,7 @@ class Batch:
     pointed: Pointed | None = None
     spelled: Spelled | None = None
     repeated: Repeated | None = None
+    reckoned: Reckoned | None = None
     timed: bool = False
     seen: Tensor | None = None
 
@@ -218,13 +220,15 @@ def collate(samples: list[Sample], tokenizer: Tokenizer, budgets: PixelBudgets) 
             following = torch.where(torch.tensor(learned), torch.tensor(said), -100)
             targets[row, index, : len(said) - 1] = following[1:]
     shown = shown_by(before) if before else _shown(samples, media[0].merged_grid)
-    pointed = spelled = repeated = None
+    pointed = spelled = repeated = reckoned = None
+    pieces = [[_pieces(said, tokenizer) for said, *_ in row] for row in asked] if branches > 1 else []
     if isinstance(shown, Asked) and shown.printed and branches > 1:
         spelled = spell([[one.read for one in row] for row in asked], shown.printed)
         repeated = repeat([[one.again for one in row] for row in asked])
     if isinstance(shown, Filmed) and branches > 1:
-        pieces = [[_pieces(said, tokenizer) for said, *_ in row] for row in asked]
         pointed = point(samples, pieces, shown)
+    elif branches > 1:
+        reckoned = reckon(pieces)
     places, _ = positions([length], start)
     everywhere = torch.from_numpy(np.concatenate([where, *[places] * branches], axis=1))
     layout = Layout(cut, branches, vision, torch.cat([torch.ones(rows, cut, dtype=torch.bool), valid.flatten(1)], 1))
@@ -239,6 +243,7 @@ def collate(samples: list[Sample], tokenizer: Tokenizer, budgets: PixelBudgets) 
         pointed,
         spelled,
         repeated,
+        reckoned,
         any(question.mode == "timed" for question in samples[0].questions),
         torch.stack([seen.states for seen in before]) if before else None,
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pointing
+import reckoning
 import spelling
 import torch
 import torch.distributed as dist
@@ -257,6 +258,8 @@ class Trainer:
                 pointed = pointed + self.heads[Asked.HEADS].print.misplaced(words, batch.spelled.where)
             if batch.repeated and not self.alone:
                 pointed = pointed + spelling.missed_again(looked.looks, batch.repeated, batch.layout.prefix)
+            if batch.reckoned and not self.alone:
+                pointed = pointed + reckoning.missed_reckoned(looked.looks, batch.reckoned, batch.layout.prefix)
         return Losses(said, shown, pointed), looked.loads
 
     def _weights(self, batch: Batch) -> Tensor:

@@ -153,7 +153,8 @@ def test_values_of_an_axis_that_is_not_seen_are_reckoned_as_those_of_one_that_is
     kinds = set()
     for seed in range(50):
         axis = draw_axis(Random(seed))
-        (question,) = reckoned_sample(Random(seed)).questions
+        question, other = reckoned_sample(Random(seed)).questions
+        assert other.thought != question.thought
         assert f"from {axis.low} at {axis.begin:03} to {axis.high} at {axis.end:03}." in question.thought
         found = ENTRY.findall(question.thought)
         assert len(found) == RECKONED

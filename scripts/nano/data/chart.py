@@ -28,7 +28,7 @@ TABLE = (
     'Read the chart as a table. Answer with JSON only: a list of {"type": "...", "title": "...", '
     '"columns": ["...", "..."], "rows": [["...", 0]]}, one for each chart.'
 )
-RECKONED = 9  # values in a thought about a chart that is not seen
+RECKONED = 5  # values in a thought about a chart that is not seen
 NOUNS = {"bar": "bar", "line": "point", "pie": "slice"}
 
 
@@ -63,7 +63,11 @@ def ask_chart(random: Random, chart: Chart, questions: int) -> list[Question]:
 
 
 def reckoned_sample(random: Random) -> Sample:
-    """A thought about the values of a chart that is not seen: only how they are reckoned is learned."""
+    """Thoughts about the values of two charts that are not seen: only how they are reckoned is learned."""
+    return Sample(Picture(Image.new("RGB", (56, 56), "white")), [_reckoned(random) for _ in range(2)])
+
+
+def _reckoned(random: Random) -> Question:
     axis, noun = draw_axis(random), NOUNS[random.choice(["bar", "bar", "line"])]
     says = Thought()
     shares = [random.uniform(-0.08 if float(axis.low) else 0, 1.15) for _ in range(RECKONED)]
@@ -71,7 +75,7 @@ def reckoned_sample(random: Random) -> Sample:
     beside = [random.randint(5, 165) for _ in along]
     places = list(zip(*((along, beside) if axis.horizontal else (beside, along)), strict=True))
     _enumerate(says, noun, places, [axis.value(axis.share(place)) for place in places], axis)
-    return Sample(Picture(Image.new("RGB", (56, 56), "white")), [Question("", says.text, "", "reckoned")])
+    return Question("", says.text, "", "reckoned")
 
 
 def _point(chart: Chart, says: Thought) -> Thought:
