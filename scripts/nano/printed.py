@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import torch
 from data import Letter
 from data.axis import DIGITS, digit_at, place_of
-from data.chart_print import VALUES
+from data.chart_print import CATEGORIES, VALUES
 from data.texts import PRINTED
 from heads import IGNORED, cell, mistakes, scaled, split
 from torch import Tensor, nn
@@ -43,6 +43,7 @@ PLACE = {"line": LINES, "column": COLUMNS, "word": WORDS, "letter": LETTERS, "be
 NUMBERS = len(PLACE) - 1 + BEFORE  # that say it
 BLANK = 0.1  # how much a slot without a letter counts: most are
 PLACED = 5  # how much more it counts where on the page a token is: what it does not know, no word can look for
+NAMED = 5  # how much more it counts which category of a chart it is: the fifth and sixth are rare, and hard to count to
 AROUND = 0.3  # how much it counts for the eyes where in its text a character stands: which it is comes first
 EYES = 10  # how much more letters count: what the eyes learn of them is drowned by other jobs else
 
@@ -236,7 +237,10 @@ class PrintHeads(nn.Module):
         Letters are asked of tokens that are `seen`, and marks of `patches`, if they are given.
         """
         places = self.of_tokens(state)
-        off = torch.stack([mistakes(places[what].flatten(-2), printed.first[what].flatten(2)) for what in PLACE]).sum()
+        counts = {"line": _counts_of_lines(state.device)}
+        off = torch.stack(
+            [mistakes(places[what].flatten(-2), printed.first[what].flatten(2), counts.get(what)) for what in PLACE]
+        ).sum()
         off = PLACED * off + TOLD * mistakes(self.digits(scaled(state)), printed.digits)
         if seen is not None:
             off = off + EYES * (self.wrong_letters(seen, printed) + self.wrong_places(seen, printed))
@@ -299,6 +303,13 @@ class PrintHeads(nn.Module):
         """How far off words (words, hidden) are about where what they are about to say stands."""
         said = self.of_words(words)
         return torch.stack([mistakes(said[what], wanted[what].view(len(words), -1)) for what in PLACE]).sum()
+
+
+def _counts_of_lines(device: torch.device) -> Tensor:
+    """How much each line counts."""
+    counts = torch.ones(LINES, device=device)
+    counts[CATEGORIES:VALUES] = NAMED
+    return counts
 
 
 def _wrong(logits: Tensor, shown: Tensor) -> Tensor:
