@@ -47,6 +47,7 @@ QUESTIONS = 1
 ROWS = 32
 PAGE = 160  # pixels of a side of a page, at least: smaller ones hold little print
 CHARTED = 0.6  # of batches of letters
+TURNED = 0.3  # of charts, that have labels which are turned, beside those that happen to: these are read worst by far
 AGAIN = 3  # how often what takes long to draw is shown, on average: charts, and clips (`reels.py`)
 CHARTS_KEPT = 1_000  # of a size, some 200 kB each
 PAGES = 16  # print has so many letters that more of it teaches no more
@@ -264,7 +265,9 @@ class Curriculum:
         """A chart of a size (width, height), at times a new one."""
         kept = self._charts.setdefault(size, [])
         if not kept or self.own.random() < 1 / AGAIN:
-            kept.append(draw_chart(self.own, *size))
+            # To the eyes, that is: the decoder learns from charts as they are asked about.
+            turned = not self._clips_only and self.own.random() < TURNED
+            kept.append(draw_chart(self.own, *size, turned=turned))
             del kept[:-CHARTS_KEPT]
         return self.own.choice(kept).as_read()
 

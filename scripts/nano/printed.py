@@ -237,7 +237,7 @@ class PrintHeads(nn.Module):
         Letters are asked of tokens that are `seen`, and marks of `patches`, if they are given.
         """
         places = self.of_tokens(state)
-        counts = {"line": _counts_of_lines(state.device)}
+        counts = {"line": _counts_of_lines(state.device)} if (printed.digits != IGNORED).any() else {}
         off = torch.stack(
             [mistakes(places[what].flatten(-2), printed.first[what].flatten(2), counts.get(what)) for what in PLACE]
         ).sum()
@@ -306,7 +306,7 @@ class PrintHeads(nn.Module):
 
 
 def _counts_of_lines(device: torch.device) -> Tensor:
-    """How much each line counts."""
+    """How much each line of a chart counts."""
     counts = torch.ones(LINES, device=device)
     counts[CATEGORIES:VALUES] = NAMED
     return counts

@@ -41,6 +41,16 @@ def test_charts_are_of_all_kinds_and_sound(drawn):
         assert values[-2] < values[-1]
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_charts_with_turned_labels_are_drawn_where_they_are_wanted(seed: int) -> None:
+    chart = draw_chart(Random(seed), 252, 196, turned=True)
+    assert chart.kind != "pie"
+    assert not chart.horizontal
+    labels = [[one for one in chart.letters if one.line == CATEGORIES + row] for row in range(len(chart.rows))]
+    longest = max(labels, key=len)
+    assert longest[0].y > longest[-1].y + 0.02
+
+
 def test_answers_say_what_is_drawn(drawn):
     for chart in drawn:
         table, *others = ask_chart(Random(1), chart, 8)

@@ -226,16 +226,18 @@ def _settings(random: Random, size: float) -> dict[str, Any]:
     return settings
 
 
-def draw_chart(random: Random, width: int, height: int) -> Chart:
-    """A chart on which nothing is cut off or overlaps, of width x height pixels."""
+def draw_chart(random: Random, width: int, height: int, *, turned: bool = False) -> Chart:
+    """A chart on which nothing is cut off or overlaps, of width x height pixels; or one whose labels are `turned`."""
     from matplotlib import style
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     # Drawn once, or what fits easily would come more often.
-    kind = random.choice(["bar", "bar", "bar", "line", "line", "pie"])
+    kind = random.choice(["bar", "bar", "bar", "line", "line", *([] if turned else ["pie"])])
     while True:
         plan = _plan(random, kind)
+        if turned and not _is_turned(plan, width):
+            continue
         with style.context([random.choice(STYLES), _settings(random, plan.size)], after_reset=True):
             figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI, layout="constrained")
             canvas = FigureCanvasAgg(figure)
@@ -261,17 +263,25 @@ def _number(values: list[float]) -> str:
     return "%.1f" if any(isinstance(value, float) for value in values) else "%.0f"
 
 
+def _room(plan: _Plan, width: float) -> float:
+    """For a label below a chart, in pixels."""
+    return width * 0.8 / len(plan.labels)
+
+
+def _is_turned(plan: _Plan, width: float) -> bool:
+    """Whether the labels do not fit side by side below a chart."""
+    return not plan.horizontal and max(map(len, plan.labels)) * plan.size * 0.62 > _room(plan, width)
+
+
 def _name_axes(axes: Axes, plan: _Plan) -> None:
     across, up = plan.axes[::-1] if plan.horizontal else plan.axes
     if across:
         axes.set_xlabel(across)
     if up:
         axes.set_ylabel(up)
-    room = axes.figure.bbox.width * 0.8 / len(plan.labels)
-    if not plan.horizontal and max(map(len, plan.labels)) * plan.size * 0.62 > room:
-        lean = (
-            {"rotation": 90} if plan.size > room * 0.6 else {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
-        )
+    if _is_turned(plan, axes.figure.bbox.width):
+        upright = plan.size > _room(plan, axes.figure.bbox.width) * 0.6
+        lean = {"rotation": 90} if upright else {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
         axes.set_xticks(range(len(plan.labels)), plan.labels, **lean)
     # Few numbers at the axis: a small chart has no room for more.
     (axes.xaxis if plan.horizontal else axes.yaxis).get_major_locator().set_params(nbins=5 if plan.horizontal else 6)
