@@ -8,7 +8,7 @@ import curriculum
 import pytest
 from curriculum import AGAIN, NEVER, TIMES, Curriculum, timed_sample
 from data import HELD_OUT
-from data.plots import draw_chart
+from data.plots import Chart, draw_chart
 from data.scenes import COLORS
 
 
@@ -35,8 +35,14 @@ def test_it_is_asked_often_enough_when_something_is_of_a_color() -> None:
 
 
 def test_charts_take_long_to_draw_and_are_shown_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    chart, drawn = draw_chart(Random(HELD_OUT), 224, 224), []
-    monkeypatch.setattr(curriculum, "draw_chart", lambda *size: drawn.append(size[1:]) or chart)
+    chart, drawn, turned = draw_chart(Random(HELD_OUT), 224, 224), [], []
+
+    def draw(_: Random, *size: int, **kind: bool) -> Chart:
+        drawn.append(size)
+        turned.append(kind["turned"])
+        return chart
+
+    monkeypatch.setattr(curriculum, "draw_chart", draw)
     charts = Curriculum(1, ["chart"])
     shown = 0
     while shown < 600:
@@ -45,3 +51,4 @@ def test_charts_take_long_to_draw_and_are_shown_again(monkeypatch: pytest.Monkey
         assert all(len(sample.questions) == 2 for sample in samples)
     assert len(set(drawn)) == len(curriculum.CHARTS)
     assert 0.7 < len(drawn) * AGAIN / shown < 1.5  # some are drawn ahead
+    assert 0.2 < sum(turned) / len(turned) < 0.4
