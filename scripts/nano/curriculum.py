@@ -49,7 +49,7 @@ PAGE = 160  # pixels of a side of a page, at least: smaller ones hold little pri
 CHARTED = 0.6  # of batches of letters
 TURNED = 0.3  # of charts, that have labels which are turned, beside those that happen to: these are read worst by far
 AGAIN = 3  # how often what takes long to draw is shown, on average: charts, and clips (`reels.py`)
-CHARTS_KEPT = 1_000  # of a size, some 200 kB each
+CHARTS_KEPT = 400  # of a size, some 200 kB each
 PAGES = 16  # print has so many letters that more of it teaches no more
 FILM = 256  # frames of a batch of clips about which nothing is said
 FILM_ASKED = 128  # frames of one about which something is: words take longer than frames
@@ -62,7 +62,8 @@ COLORED = 0.7  # of clips that are also asked for when a thing is of a color: fe
 WHOLE, MOVING = 0.3, 0.2  # of clips about which something is said, if they are long enough
 SIDE = 4 * FACTOR  # pixels of frames
 CLOCKS = 8  # frames of a clip about which nothing is said, at least
-CHARTS = ((224, 224), (252, 196), (280, 196))
+CHARTS = ((224, 224), (252, 196), (280, 196))  # of half of the charts; the others have these sides
+SIDES = (140, 168, 196, 224)
 CLIPS = ((140, 140), (168, 140), (168, 140), (196, 112))  # width and height of their frames
 MIX = {
     "easy-vqa": 0.03,
@@ -205,7 +206,7 @@ class Curriculum:
         """Pages full of print, or charts, about which nothing is said either."""
         own, size = self.own, draw_size(self.random, PAGE)
         if self.random.random() < CHARTED:
-            size = self.random.choice(CHARTS)
+            size = self._chart_size()
             return lambda: sample_of(own, self._drawn(size), 1).silent()
         # The decoder learns from pages as they are asked about, the eyes mostly from such as are full of print.
         return lambda: print_sample(own, *size, full=0.2 if self._clips_only else 0.8)
@@ -258,8 +259,13 @@ class Curriculum:
 
     def _chart(self, learned: int) -> Callable[[], Sample]:
         """A chart is read as a table, and asked for something on it."""
-        own, size = self.own, self.random.choice(CHARTS)
+        own, size = self.own, self._chart_size()
         return lambda: sample_of(own, self._drawn(size), 2)
+
+    def _chart_size(self) -> tuple[int, int]:
+        """Common ones, or any that people might cut a picture to."""
+        common = self.random.random() < 0.5
+        return self.random.choice(CHARTS) if common else (self.random.choice(SIDES), self.random.choice(SIDES))
 
     def _drawn(self, size: tuple[int, int]) -> Chart:
         """A chart of a size (width, height), at times a new one."""

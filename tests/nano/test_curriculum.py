@@ -6,7 +6,7 @@ from random import Random
 
 import curriculum
 import pytest
-from curriculum import AGAIN, NEVER, TIMES, Curriculum, timed_sample
+from curriculum import AGAIN, NEVER, SIDES, TIMES, Curriculum, timed_sample
 from data import HELD_OUT
 from data.plots import Chart, draw_chart
 from data.scenes import COLORS
@@ -45,10 +45,13 @@ def test_charts_take_long_to_draw_and_are_shown_again(monkeypatch: pytest.Monkey
     monkeypatch.setattr(curriculum, "draw_chart", draw)
     charts = Curriculum(1, ["chart"])
     shown = 0
-    while shown < 600:
+    while shown < 2000:
         _, samples, _ = charts.draw({"chart": 1})
         shown += len(samples)
         assert all(len(sample.questions) == 2 for sample in samples)
-    assert len(set(drawn)) == len(curriculum.CHARTS)
+    common = [size in curriculum.CHARTS for size in drawn]
+    assert len(set(drawn)) > len(curriculum.CHARTS)
+    assert 0.2 < sum(common) / len(common) < 0.8
+    assert all(side in SIDES for size in drawn if size not in curriculum.CHARTS for side in size)
     assert 0.7 < len(drawn) * AGAIN / shown < 1.5  # some are drawn ahead
     assert 0.2 < sum(turned) / len(turned) < 0.4
