@@ -221,14 +221,15 @@ def collate(samples: list[Sample], tokenizer: Tokenizer, budgets: PixelBudgets) 
             targets[row, index, : len(said) - 1] = following[1:]
     shown = shown_by(before) if before else _shown(samples, media[0].merged_grid)
     pointed = spelled = repeated = reckoned = None
-    pieces = [[_pieces(said, tokenizer) for said, *_ in row] for row in asked] if branches > 1 else []
-    if isinstance(shown, Asked) and shown.printed and branches > 1:
-        spelled = spell([[one.read for one in row] for row in asked], shown.printed)
-        repeated = repeat([[one.again for one in row] for row in asked])
-    if isinstance(shown, Filmed) and branches > 1:
-        pointed = point(samples, pieces, shown)
-    elif branches > 1:
-        reckoned = reckon(pieces)
+    if branches > 1:
+        pieces = [[_pieces(said, tokenizer) for said, *_ in row] for row in asked]
+        if isinstance(shown, Filmed):
+            pointed = point(samples, pieces, shown)
+        else:
+            reckoned = reckon(pieces)
+            if shown.printed:
+                spelled = spell([[one.read for one in row] for row in asked], shown.printed)
+                repeated = repeat([[one.again for one in row] for row in asked])
     places, _ = positions([length], start)
     everywhere = torch.from_numpy(np.concatenate([where, *[places] * branches], axis=1))
     layout = Layout(cut, branches, vision, torch.cat([torch.ones(rows, cut, dtype=torch.bool), valid.flatten(1)], 1))

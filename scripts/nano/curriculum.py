@@ -63,7 +63,7 @@ WHOLE, MOVING = 0.3, 0.2  # of clips about which something is said, if they are 
 SIDE = 4 * FACTOR  # pixels of frames
 CLOCKS = 8  # frames of a clip about which nothing is said, at least
 CHARTS = ((224, 224), (252, 196), (280, 196))  # of half of the charts; the others have these sides
-SIDES = (140, 168, 196, 224)
+CHART_SIDES = (140, 168, 196, 224)
 CLIPS = ((140, 140), (168, 140), (168, 140), (196, 112))  # width and height of their frames
 MIX = {
     "easy-vqa": 0.03,
@@ -265,7 +265,9 @@ class Curriculum:
     def _chart_size(self) -> tuple[int, int]:
         """Common ones, or any that people might cut a picture to."""
         common = self.random.random() < 0.5
-        return self.random.choice(CHARTS) if common else (self.random.choice(SIDES), self.random.choice(SIDES))
+        return (
+            self.random.choice(CHARTS) if common else (self.random.choice(CHART_SIDES), self.random.choice(CHART_SIDES))
+        )
 
     def _drawn(self, size: tuple[int, int]) -> Chart:
         """A chart of a size (width, height), at times a new one."""

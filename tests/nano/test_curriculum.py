@@ -6,7 +6,7 @@ from random import Random
 
 import curriculum
 import pytest
-from curriculum import AGAIN, NEVER, SIDES, TIMES, Curriculum, timed_sample
+from curriculum import AGAIN, CHART_SIDES, NEVER, TIMES, Curriculum, timed_sample
 from data import HELD_OUT
 from data.plots import Chart, draw_chart
 from data.scenes import COLORS
@@ -52,6 +52,6 @@ def test_charts_take_long_to_draw_and_are_shown_again(monkeypatch: pytest.Monkey
     common = [size in curriculum.CHARTS for size in drawn]
     assert len(set(drawn)) > len(curriculum.CHARTS)
     assert 0.2 < sum(common) / len(common) < 0.8
-    assert all(side in SIDES for size in drawn if size not in curriculum.CHARTS for side in size)
+    assert all(side in CHART_SIDES for size in drawn if size not in curriculum.CHARTS for side in size)
     assert 0.7 < len(drawn) * AGAIN / shown < 1.5  # some are drawn ahead
     assert 0.2 < sum(turned) / len(turned) < 0.4
