@@ -264,10 +264,9 @@ class Curriculum:
 
     def _chart_size(self) -> tuple[int, int]:
         """Common ones, or any that people might cut a picture to."""
-        common = self.random.random() < 0.5
-        return (
-            self.random.choice(CHARTS) if common else (self.random.choice(CHART_SIDES), self.random.choice(CHART_SIDES))
-        )
+        if self.random.random() < 0.5:
+            return self.random.choice(CHARTS)
+        return self.random.choice(CHART_SIDES), self.random.choice(CHART_SIDES)
 
     def _drawn(self, size: tuple[int, int]) -> Chart:
         """A chart of a size (width, height), at times a new one."""
