@@ -34,7 +34,7 @@ ROUND_LENGTH = 32
 # Of thoughts that are all that is said: what is learned of them, by the question's mode.
 WANTED = {
     "judged": re.compile(r"\b(yes|no)\b"),
-    "reckoned": re.compile(r"-?\d+ of \d+, -?\d+%, [\d.]*\d"),
+    "reckoned": re.compile(r"(?<=, )[\d.]+(?= more)|-?\d+ of \d+, -?\d+%, (?:[\d.]+ [+-] [\d.]+ = )?[\d.]*\d"),
     "timed": re.compile(".+", re.DOTALL),
 }
 

@@ -36,13 +36,13 @@ LEVEL = 0.01  # of the picture: print that goes up or down by more is turned
 def of_thought(text: str) -> Iterator[Field]:
     """The numbers of a thought about a chart."""
     if axis := AXIS.search(text):
-        names = ("low", "low at", "high", "high at")
-        yield from ((f"reckoned, {name}", axis.span(group)) for group, name in enumerate(names, 1))
-        parts, pattern, kind = ("across", "down", "part", "whole", "percent", "value"), END, "reckoned"
+        names = ("low", "low at", "high", "high at", "span")
+        yield from ((f"reckoned, {name}", axis.span(group)) for group, name in enumerate(names, 1) if axis[group])
+        parts, pattern, kind = ("across", "down", "part", "whole", "percent", "above", "value"), END, "reckoned"
     else:
         parts, pattern, kind = ("across", "down", "value"), WRITTEN, "written"
     for found in pattern.finditer(text):
-        yield from ((f"{kind}, {part}", found.span(group)) for group, part in enumerate(parts, 1))
+        yield from ((f"{kind}, {part}", found.span(group)) for group, part in enumerate(parts, 1) if found[group])
 
 
 def of_answer(answer: str, chart: Chart) -> Iterator[Field]:
@@ -86,7 +86,7 @@ def figures(trainer: Trainer, seed: int) -> Iterator[tuple[str, bool]]:
         yield from ((what, all(right[first + begin : first + end])) for what, (begin, end) in fields)
     text, right = said(trainer, reckoned_sample(random), BUDGETS._replace(picture=TINY))
     for what, (begin, end) in of_thought(text):
-        if what.endswith(("part", "whole", "percent", "value")):
+        if what.endswith(("part", "whole", "percent", "above", "value")):
             yield what.replace("reckoned", "unseen"), all(right[begin:end])
 
 

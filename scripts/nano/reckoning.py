@@ -1,10 +1,10 @@
 """Which digits a word that is about to say a number reckons it from, taught to the decoder's attention.
 
 A thought about a chart says of each bar that is not labelled how its value follows from where it ends: `1 at 053 019,
-104 of 94, 111%, 3300`. Each of these numbers is reckoned from two others, and a word that does not look at all of their
-digits cannot know whether one is to be carried: by itself, subtraction learned to look at the digit it was about to say
-and at no lower one. So one layer's heads look at the digits of the two numbers, one each. Nothing of it is part of the
-checkpoint.
+104 of 94, 111%, 3300`; or, where the axis begins with 200, `45%, 200 + 180 = 380`. Each of these numbers is reckoned
+from two others, and a word that does not look at all of their digits cannot know whether one is to be carried: by
+itself, subtraction learned to look at the digit it was about to say and at no lower one. So one layer's heads look at
+the digits of the two numbers, one each. Nothing of it is part of the checkpoint.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from torch import Tensor
 
 LAYER = 2  # of the decoder: before what is done by others, and with layers behind it to reckon in
 DIGITS = 3  # of a number that heads look at: those of the first of two, and behind them those of the second
-AXIS = re.compile(r" from ([\d.]+) at (\d{3}) to ([\d.]+) at (\d{3})\.")
-END = re.compile(r" at (\d{3}) (\d{3}), (-?\d+) of (\d+), (-?\d+)%, ([\d.]*\d)")  # of a bar, or a point
+AXIS = re.compile(r" from ([\d.]+) at (\d{3}) to ([\d.]+) at (\d{3})(?:, ([\d.]+) more)?\.")
+# Of a bar, or a point; in between, on an axis that does not begin with 0, how much more than its lowest number.
+END = re.compile(r" at (\d{3}) (\d{3}), (-?\d+) of (\d+), (-?\d+)%, (?:[\d.]+ [+-] ([\d.]+) = )?([\d.]*\d)")
 
 Span = tuple[int, int]
 
@@ -41,6 +42,8 @@ def follow(text: str) -> Iterator[tuple[Span, Span, Span]]:
     """Where numbers are that follow from two others, and these, as spans of a text."""
     axis = AXIS.search(text)
     ends = list(END.finditer(text, axis.end())) if axis else []
+    if axis and axis[5]:
+        yield axis.span(5), axis.span(3), axis.span(1)
     for end in ends:
         assert axis
         place = 1 if int(axis[2]) < int(axis[4]) else 2  # across, or down
@@ -48,7 +51,11 @@ def follow(text: str) -> Iterator[tuple[Span, Span, Span]]:
         if end is ends[0]:  # all others say it again
             yield end.span(4), axis.span(4), axis.span(2)
         yield end.span(5), end.span(3), end.span(4)
-        yield end.span(6), end.span(5), axis.span(3)
+        if end[6]:
+            yield end.span(6), end.span(5), axis.span(5)
+            yield end.span(7), end.span(6), axis.span(1)
+        else:
+            yield end.span(7), end.span(5), axis.span(3)
 
 
 def reckon(branches: Sequence[Sequence[Sequence[str]]]) -> Reckoned:

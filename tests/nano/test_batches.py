@@ -50,8 +50,11 @@ def test_of_a_thought_about_no_picture_only_the_verdicts_are_learned(tokenizer) 
 def test_of_a_chart_that_is_not_seen_only_what_is_reckoned_is_learned(tokenizer) -> None:
     for seed in range(20):
         for question in reckoned_sample(Random(seed)).questions:
-            reckoned = re.findall(r", (-?\d+ of \d+, -?\d+%, \d[\d.]*)(?=[;.])", question.thought)
+            reckoned = re.findall(
+                r", (-?\d+ of \d+, -?\d+%, (?:[\d.]+ [+-] [\d.]+ = )?\d[\d.]*)(?=[;.])", question.thought
+            )
             assert len(reckoned) == question.thought.count(";") + 1
+            reckoned[:0] = re.findall(r", (\S+) more\.", question.thought)
             assert _learned(question, tokenizer) == "".join(reckoned)
 
 

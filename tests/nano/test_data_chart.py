@@ -113,7 +113,8 @@ def test_values_that_are_not_written_stand_at_the_height_that_they_have(drawn):
     assert checked > 5
 
 
-ENTRY = re.compile(r" (\d) at (\d{3}) (\d{3})(?:, (-?\d+) of (\d+), (-?\d+)%)?, (\d[\d.]*)(?=[;.])")
+SUM = r"(?:([\d.]+ [+-] [\d.]+) = )?"
+ENTRY = re.compile(rf" (\d) at (\d{{3}}) (\d{{3}})(?:, (-?\d+) of (\d+), (-?\d+)%)?, {SUM}(\d[\d.]*)(?=[;.])")
 
 
 def test_a_thought_says_where_values_are_and_how_those_off_an_axis_are_reckoned(drawn):
@@ -124,7 +125,7 @@ def test_a_thought_says_where_values_are_and_how_those_off_an_axis_are_reckoned(
         assert [int(number) for number, *_ in found] == [1 + row for row in range(len(chart.rows))]
         assert [float(value) for *_, value in found] == [value for _, value in chart.as_read().rows]
         ends = [(int(x), int(y)) for _, x, y, *_ in found]
-        axis = re.search(r"The axis goes from ([\d.]+) at (\d{3}) to ([\d.]+) at (\d{3})\.", thought)
+        axis = re.search(r"The axis goes from ([\d.]+) at (\d{3}) to ([\d.]+) at (\d{3})(?:, [\d.]+ more)?\.", thought)
         if chart.labelled:
             written += 1
             assert axis is None
@@ -137,7 +138,7 @@ def test_a_thought_says_where_values_are_and_how_those_off_an_axis_are_reckoned(
         along = [x if begin < end else y for x, y in ends]
         assert begin != end
         horizontal += begin < end
-        for place, (*_, part, whole, share, said), (_, value) in zip(along, found, chart.rows, strict=True):
+        for place, (*_, part, whole, share, _, said), (_, value) in zip(along, found, chart.rows, strict=True):
             assert (int(part), int(whole)) == (
                 abs(place - begin) if int(part) > 0 else -abs(place - begin),
                 abs(end - begin),
@@ -165,17 +166,29 @@ def test_values_of_an_axis_that_is_not_seen_are_reckoned_as_those_of_one_that_is
         axis = draw_axis(Random(seed))
         question, other = reckoned_sample(Random(seed)).questions
         assert other.thought != question.thought
-        assert f"from {axis.low} at {axis.begin:03} to {axis.high} at {axis.end:03}." in question.thought
+        span = float(axis.high) - float(axis.low)
+        more = re.search(
+            rf"from {axis.low} at {axis.begin:03} to {axis.high} at {axis.end:03}(?:, (.*) more)?\. ", question.thought
+        )
+        assert more
+        if float(axis.low):
+            assert float(more[1]) == pytest.approx(span)
         found = ENTRY.findall(question.thought)
         assert len(found) == RECKONED
-        kinds.add(axis.horizontal)
-        for _, x, y, part, whole, share, value in found:
+        kinds.add((axis.horizontal, float(axis.low) > 0))
+        for _, x, y, part, whole, share, added, value in found:
             assert round(100 * int(part) / int(whole)) == int(share)
             assert int(share) == axis.share((int(x), int(y)))
             assert -10 <= int(share) <= 116
-            low, high = float(axis.low), float(axis.high)
-            assert float(value) == read_off(max(0.0, low + (high - low) * int(share) / 100))
-    assert kinds == {True, False}
+            above = read_off(span * abs(int(share)) / 100)
+            if not float(axis.low):
+                assert (added, float(value)) == ("", above)
+                continue
+            low, sign, more = added.split()
+            assert (low, float(more)) == (axis.low, above)
+            assert sign == "-" if int(share) < 0 and above else "+"
+            assert float(value) == pytest.approx(float(low) + (-above if sign == "-" else above))
+    assert kinds == {(across, lifted) for across in (True, False) for lifted in (True, False)}
 
 
 @pytest.mark.parametrize(
@@ -199,6 +212,6 @@ def test_a_table_is_read_from_its_letters(drawn):
                     assert letters.get(address, " ") == said or said in '", ]}', (question.answer, address)
                     assert not VALUES <= address[0] < OTHERS  # the thought has these
             for match in ENTRY.finditer(question.thought) if chart.labelled else ():
-                addresses = question.cited[slice(*match.span(7))]
-                assert "".join(letters[address] for address in addresses) == match[7]
+                addresses = question.cited[slice(*match.span(8))]
+                assert "".join(letters[address] for address in addresses) == match[8]
     assert read > 500

@@ -19,6 +19,10 @@ def test_all_numbers_of_a_thought_are_told_once() -> None:
         *(("low", "0"), ("low at", "123"), ("high", "3.5"), ("high at", "029")),
         *(("across", "053"), ("down", "019"), ("part", "104"), ("whole", "94"), ("percent", "111"), ("value", "3.9")),
     ]
+    text = "It. The axis goes from 2 at 123 to 3.5 at 029, 1.5 more. End: 1 at 053 076, 47 of 94, 50%, 2 + 0.75 = 2.75."
+    assert [text[slice(*span)] for _, span in of_thought(text)] == [
+        *("2", "123", "3.5", "029", "1.5", "053", "076", "47", "94", "50", "0.75", "2.75"),
+    ]
     text = "Its bars have their values: 1 at 053 019, 12.5; 2 at 070 120, 13. The highest bar is the second."
     assert [text[slice(*span)] for _, span in of_thought(text)] == ["053", "019", "12.5", "070", "120", "13"]
 

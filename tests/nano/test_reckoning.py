@@ -16,7 +16,8 @@ from reckoning import DIGITS, LAYER, follow, missed_reckoned, reckon
 from ernie_cli.runtime.checkpoint import NANO, find
 
 AXIS = "The axis goes from 0 at 123 to 3000 at 029."
-ACROSS = "The axis goes from 10 at 020 to 30 at 140."
+ACROSS = "The axis goes from 0 at 020 to 30 at 140."
+LIFTED = "The axis goes from 10 at 020 to 30 at 140, 20 more."
 
 
 @pytest.fixture(scope="module")
@@ -43,11 +44,22 @@ def test_each_number_follows_from_two_others() -> None:
 
 
 def test_along_an_axis_that_goes_across_what_is_across_counts() -> None:
-    assert _said(f"{ACROSS} Its bars end: 1 at 014 033, -6 of 120, -5%, 9.") == [
+    assert _said(f"{ACROSS} Its bars end: 1 at 026 033, 6 of 120, 5%, 1.5.") == [
+        ("6", "026", "020"),
+        ("120", "140", "020"),
+        ("5", "6", "120"),
+        ("1.5", "5", "30"),
+    ]
+
+
+def test_where_an_axis_does_not_begin_with_0_a_value_is_a_sum() -> None:
+    assert _said(f"{LIFTED} Its bars end: 1 at 014 033, -6 of 120, -5%, 10 - 1 = 9.") == [
+        ("20", "30", "10"),
         ("-6", "014", "020"),
         ("120", "140", "020"),
         ("-5", "-6", "120"),
-        ("9", "-5", "30"),
+        ("1", "-5", "20"),
+        ("9", "1", "10"),
     ]
 
 

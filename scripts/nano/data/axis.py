@@ -16,6 +16,7 @@ from data.chart_print import HIGHEST, LOWEST
 
 TENTHS = 10  # of a token
 DIGITS = 3  # of a place, across and down
+LIFTED = 0.4  # of axes that nobody drew: a quarter of those that are drawn, but there is more to be reckoned
 STEPS = (1, 2, 2.5, 5, 10)  # between numbers of an axis, times powers of ten: matplotlib's
 
 
@@ -45,10 +46,24 @@ class Axis(NamedTuple):
         """The same in hundredths of the way from `low` to `high`."""
         return round(100 * self.along(place) / self.length)
 
+    @property
+    def lifted(self) -> bool:
+        """It does not begin with 0, and what is reckoned from `low` is not the value yet."""
+        return float(self.low) > 0
+
+    @property
+    def span(self) -> float:
+        """How much more `high` is than `low`."""
+        return plain(float(self.high) - float(self.low))
+
+    def above(self, share: int) -> float:
+        """How much more than `low` that is, as far as it can be read off; what is less is below 0."""
+        more = read_off(abs(self.span * share / 100))
+        return more if share > 0 else -more if self.lifted else 0
+
     def value(self, share: int) -> float:
-        """What stands there, as far as it can be read off; nothing on a chart is below 0."""
-        low, high = float(self.low), float(self.high)
-        return read_off(max(0.0, low + (high - low) * share / 100))
+        """What stands there; nothing on a chart is below 0."""
+        return plain(float(self.low) + self.above(share))
 
 
 def place_of(told: tuple[float, float], size: tuple[int, int]) -> tuple[int, int]:
@@ -78,7 +93,7 @@ def axis_of(letters: Sequence[Letter], size: tuple[int, int], *, horizontal: boo
 def draw_axis(random: Random) -> Axis:
     """An axis such as matplotlib draws."""
     step = random.choice(STEPS) * 10.0 ** random.randint(-1, 3)
-    first = random.randint(1, 6) if random.random() < 0.2 else 0
+    first = random.randint(1, 6) if random.random() < LIFTED else 0
     low, high = step * first, step * (first + random.randint(2, 6))
     digits = next(digits for digits in range(3) if round(step, digits) == step)
     begin, end = random.randint(8, 60), random.randint(85, 155)
@@ -92,5 +107,10 @@ def read_off(value: float) -> float:
         return 0
     unit: float = 10.0 ** (floor(log10(value)) - 1)
     unit /= 2 if value < 20 * unit else 1
-    rounded = round(round(value / unit) * unit, 1)
+    return plain(round(value / unit) * unit, 1)
+
+
+def plain(value: float, digits: int = 2) -> float:
+    """A number without what is lost in fractions of two, and a whole one as such."""
+    rounded = round(value, digits)
     return int(rounded) if rounded == int(rounded) else rounded

@@ -95,12 +95,12 @@ def _enumerate(
         says.say(" The axis goes")
         for word, text, place, line in ends:
             says.say(f" {word} ").spell(text, line).say(" at ").locate(place, line, 0 if axis.horizontal else DIGITS)
-        says.say(".")
+        says.say(f", {axis.span} more." if axis.lifted else ".")
     says.say(f" Its {noun}s {'end' if axis and noun == 'bar' else 'are' if axis else 'have their values'}:")
     for row, (place, value) in enumerate(zip(places, values, strict=True)):
         line = VALUES + row
         says.say(f" {row + 1} at ").locate(place[0], line).say(" ").locate(place[1], line, DIGITS)
-        says.say(f", {axis.along(place)} of {axis.length}, {axis.share(place)}%, " if axis else ", ")
+        says.say(f", {_reckoning(axis, place)}" if axis else ", ")
         says.found[line] = len(says.text)
         if axis:
             says.say(str(value))
@@ -108,6 +108,14 @@ def _enumerate(
             says.spell(str(value), line)
         says.say(";" if row + 1 < len(places) else ".", (line + 1, 0) if line + 1 < OTHERS else None)
     return says
+
+
+def _reckoning(axis: Axis, place: tuple[int, int]) -> str:
+    """What comes before the value that stands at a place: where an axis does not begin with 0, a sum."""
+    share = axis.share(place)
+    above = axis.above(share)
+    added = f"{axis.low} {'-' if above < 0 else '+'} {abs(above)} = " if axis.lifted else ""
+    return f"{axis.along(place)} of {axis.length}, {share}%, {added}"
 
 
 def _table(_: Random, chart: Chart, says: Thought) -> Found:
