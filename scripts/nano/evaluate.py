@@ -22,9 +22,10 @@ from typing import Any, TypeAlias
 
 from data import HELD_OUT, Question, Sample
 from data.ask import easy_vqa, scene_sample
-from data.chart import chart_sample
+from data.chart import ask_chart
 from data.doc import doc_sample
 from data.ground import ground_sample
+from data.plots import draw_chart
 from data.scenes import draw_size
 from data.scores import score_chart, score_doc, score_ground, score_video
 from data.video import video_sample
@@ -47,12 +48,16 @@ FIGURES, PAGE = ROOT / "docs" / "nano.json", ROOT / "docs" / "nano.md"
 
 @dataclass(frozen=True)
 class Asked:
-    """One question of an evaluation: what was expected, what was said, how it ended, and what was thought before."""
+    """One question of an evaluation: what was expected, what was said, how it ended, and what was thought before.
+
+    `span` is the length of the value axis of the chart that was asked about.
+    """
 
     expected: str
     said: str
     finish: str
     thought: str = ""
+    span: float = 0.0
 
 
 Share: TypeAlias = Callable[[LocalEngine, slice], Iterator[Asked]]
@@ -100,6 +105,17 @@ def drawn(
     return run
 
 
+def chart_tables(engine: LocalEngine, share: slice) -> Iterator[Asked]:
+    """300 charts drawn from held-out seeds, each asked for its table."""
+    for seed in range(300)[share]:
+        random = Random(HELD_OUT + seed)
+        chart = draw_chart(random, 224, 224)
+        (question,) = ask_chart(random, chart, 1)
+        picture = Picture(chart.image, printed=True)
+        asked = answer(engine, picture, question.text, question.answer, tasks_chart.schema())
+        yield replace(asked, span=chart.span)
+
+
 def _ended(asked: list[Asked]) -> Figures:
     return {
         "questions": len(asked),
@@ -129,7 +145,7 @@ def grounding(asked: list[Asked]) -> Figures:
 
 def charting(asked: list[Asked]) -> Figures:
     """Of all cells, a category and its value each, how many are right within 5 % of the axis; titles and types."""
-    scored = [score_chart(one.expected, one.said) for one in asked]
+    scored = [score_chart(one.expected, one.said, one.span) for one in asked]
     cells = sum(score["cells"] for score in scored)
     return {
         "cells_right": round(sum(score["right"] for score in scored) / max(1, cells), 4),
@@ -203,7 +219,7 @@ JOBS: dict[str, tuple[Share, Callable[[list[Asked]], Figures]]] = {
         ),
         grounding,
     ),
-    "chart": (drawn(lambda random: chart_sample(random, 224, 224, 1), 300, lambda *_: tasks_chart.schema()), charting),
+    "chart": (chart_tables, charting),
     "doc": (drawn(_doc_sample, 300, _doc_schema), reading),
     "video": (
         drawn(_moment_sample, 200, _moment_schema),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from evaluate import Asked, timing
+from evaluate import Asked, charting, timing
 
 
 def test_every_clip_is_asked_for_moments() -> None:
@@ -22,3 +22,11 @@ def test_what_never_happens_counts_by_itself_as_well() -> None:
     figures = timing(asked)
     assert figures["tiou_0.5"] == 0.6667
     assert figures["right_that_it_never_happens"] == 0.5
+
+
+def test_values_are_held_against_the_axis_of_their_own_chart() -> None:
+    def table(value: float) -> str:
+        return f'[{{"type": "bar", "title": null, "columns": ["label", "value"], "rows": [["a", {value}]]}}]'
+
+    asked = [Asked(table(50), table(54), "stop", span=span) for span in (100, 60)]
+    assert charting(asked)["cells_right"] == 0.5

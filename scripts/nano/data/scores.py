@@ -101,12 +101,11 @@ def boxes(answer: str) -> list[tuple[list[float], str]] | None:
 # --- chart: tables
 
 
-def score_chart(expected_answer: str, given_answer: str, span: float | None = None) -> dict[str, float]:
+def score_chart(expected_answer: str, given_answer: str, span: float) -> dict[str, float]:
     """How well an answer of a table fits: `right` of `cells`, to be summed over charts.
 
     A cell is one category and its value: right if the category is exactly one of the chart's and the value within 5 %
-    of the axis. `span` is the length of that axis (`plots.Chart.span`); without it, what the axis must at least show:
-    from 0 to the highest bar, from the lowest to the highest point of a line, 100 for a pie. Rows too many count as
+    of the axis, of which `span` is the length (`plots.Chart.span`). Rows too many count as
     wrong cells. `title` and `type` are 1 where they are exactly right; `readable` is 0 for an answer that is no such
     JSON.
     """
@@ -114,8 +113,6 @@ def score_chart(expected_answer: str, given_answer: str, span: float | None = No
     given = charts(given_answer)
     got = given[0] if given else {"rows": []}
     want = [value for _, value in expected["rows"]]
-    if span is None:
-        span = {"pie": 100, "bar": max(want)}.get(expected["type"], max(want) - min(want))
     values = dict(map(tuple, got["rows"]))
     right = sum(label in values and abs(values[label] - value) <= 0.05 * span for label, value in expected["rows"])
     return {
