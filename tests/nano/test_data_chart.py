@@ -179,7 +179,7 @@ def test_values_of_an_axis_that_is_not_seen_are_reckoned_as_those_of_one_that_is
         for _, x, y, part, whole, share, added, value in found:
             assert round(100 * int(part) / int(whole)) == int(share)
             assert int(share) == axis.share((int(x), int(y)))
-            assert -10 <= int(share) <= 116
+            assert -37 <= int(share) <= 137
             above = read_off(span * abs(int(share)) / 100)
             if not float(axis.low):
                 assert (added, float(value)) == ("", above)

@@ -93,7 +93,7 @@ def axis_of(letters: Sequence[Letter], size: tuple[int, int], *, horizontal: boo
 def draw_axis(random: Random) -> Axis:
     """An axis such as matplotlib draws."""
     step = random.choice(STEPS) * 10.0 ** random.randint(-1, 3)
-    first = random.randint(1, 6) if random.random() < LIFTED else 0
+    first = random.randint(1, 15) if random.random() < LIFTED else 0
     low, high = step * first, step * (first + random.randint(2, 6))
     digits = next(digits for digits in range(3) if round(step, digits) == step)
     begin, end = random.randint(8, 60), random.randint(85, 155)

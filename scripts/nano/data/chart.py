@@ -70,7 +70,8 @@ def reckoned_sample(random: Random) -> Sample:
 def _reckoned(random: Random) -> Question:
     axis, noun = draw_axis(random), NOUNS[random.choice(["bar", "bar", "line"])]
     says = Thought()
-    shares = [random.uniform(-0.08 if float(axis.low) else 0, 1.15) for _ in range(RECKONED)]
+    # Up to a step between numbers of the axis may lie below the lowest one that is shown, or above the highest.
+    shares = [random.uniform(-0.35 if axis.lifted else 0, 1.35) for _ in range(RECKONED)]
     along = [max(1, min(199, round(axis.begin + (axis.end - axis.begin) * share))) for share in shares]
     beside = [random.randint(5, 165) for _ in along]
     places = list(zip(*((along, beside) if axis.horizontal else (beside, along)), strict=True))

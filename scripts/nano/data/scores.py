@@ -105,20 +105,18 @@ def score_chart(expected_answer: str, given_answer: str, span: float) -> dict[st
     """How well an answer of a table fits: `right` of `cells`, to be summed over charts.
 
     A cell is one category and its value: right if the category is exactly one of the chart's and the value within 5 %
-    of the axis, of which `span` is the length (`plots.Chart.span`). Rows too many count as
-    wrong cells. `title` and `type` are 1 where they are exactly right; `readable` is 0 for an answer that is no such
-    JSON.
+    of the axis, of which `span` is the length (`plots.Chart.span`). Rows too many count as wrong cells. `title` and
+    `type` are 1 where they are exactly right; `readable` is 0 for an answer that is no such JSON.
     """
     (expected,) = charts(expected_answer) or ({},)
     given = charts(given_answer)
     got = given[0] if given else {"rows": []}
-    want = [value for _, value in expected["rows"]]
     values = dict(map(tuple, got["rows"]))
     right = sum(label in values and abs(values[label] - value) <= 0.05 * span for label, value in expected["rows"])
     return {
         "readable": float(given is not None),
         "right": float(right),
-        "cells": float(max(len(want), len(got["rows"]))),
+        "cells": float(max(len(expected["rows"]), len(got["rows"]))),
         "title": float("title" in got and got["title"] == expected["title"]),
         "type": float(got.get("type") == expected["type"]),
     }
