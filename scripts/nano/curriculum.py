@@ -64,6 +64,7 @@ SIDE = 4 * FACTOR  # pixels of frames
 CLOCKS = 8  # frames of a clip about which nothing is said, at least
 CHARTS = ((224, 224), (252, 196), (280, 196))  # of half of the charts; the others have these sides
 CHART_SIDES = (140, 168, 196, 224)
+PAGE_SIDES = (*CHART_SIDES, 252)  # of half of the pages
 CLIPS = ((140, 140), (168, 140), (168, 140), (196, 112))  # width and height of their frames
 MIX = {
     "easy-vqa": 0.03,
@@ -204,7 +205,7 @@ class Curriculum:
 
     def _letters(self, learned: int) -> Callable[[], Sample]:
         """Pages full of print, or charts, about which nothing is said either."""
-        own, size = self.own, draw_size(self.random, PAGE)
+        own, size = self.own, self._page_size()
         if self.random.random() < CHARTED:
             size = self._chart_size()
             return lambda: sample_of(own, self._drawn(size), 1).silent()
@@ -268,6 +269,12 @@ class Curriculum:
             return self.random.choice(CHARTS)
         return self.random.choice(CHART_SIDES), self.random.choice(CHART_SIDES)
 
+    def _page_size(self) -> tuple[int, int]:
+        """The same of pages."""
+        if self.random.random() < 0.5:
+            return draw_size(self.random, PAGE)
+        return self.random.choice(PAGE_SIDES), self.random.choice(PAGE_SIDES)
+
     def _drawn(self, size: tuple[int, int]) -> Chart:
         """A chart of a size (width, height), at times a new one."""
         kept = self._charts.setdefault(size, [])
@@ -280,7 +287,7 @@ class Curriculum:
 
     def _lines(self, learned: int) -> Callable[[], Sample]:
         """Where on pages something is, and nothing else."""
-        own, most, size = self.own, self.random.choice([4, 6, 8]), draw_size(self.random, PAGE)
+        own, most, size = self.own, self.random.choice([4, 6, 8]), self._page_size()
         return lambda: lines_sample(own, *size, most, FOUND)
 
     def _doc(self, learned: int) -> Callable[[], Sample]:
@@ -290,10 +297,10 @@ class Curriculum:
         """
         own, transcribed = self.own, self.random.random() < 0.5
         lines = self.random.choice([1, 2] if learned < 4_000 else [1, 2, 4] if learned < 12_000 else [2, 4, 6, 8])
-        width, height = draw_size(self.random, PAGE)
+        size = self._page_size()
 
         def make() -> Sample:
-            sample = doc_sample(own, width, height, lines, 4)
+            sample = doc_sample(own, *size, lines, 4)
             first, *rest = sample.questions
             rest = rest or [first]
             asked = [first, own.choice(rest)] if transcribed else own.sample(rest * ASKED, ASKED)
