@@ -57,7 +57,7 @@ class Axis(NamedTuple):
         return plain(float(self.high) - float(self.low))
 
     def above(self, share: int) -> float:
-        """How much more than `low` that is, as far as it can be read off; what is less is below 0."""
+        """How much more than `low` stands there, as far as it can be read off; negative if it is less."""
         more = read_off(abs(self.span * share / 100))
         return more if share > 0 else -more if self.lifted else 0
 
