@@ -229,7 +229,8 @@ def collate(samples: list[Sample], tokenizer: Tokenizer, budgets: PixelBudgets) 
             reckoned = reckon(pieces)
             if shown.printed:
                 spelled = spell([[one.read for one in row] for row in asked], shown.printed)
-                repeated = repeat([[one.again for one in row] for row in asked])
+        if pointed or spelled:
+            repeated = repeat([[one.again for one in row] for row in asked])
     places, _ = positions([length], start)
     everywhere = torch.from_numpy(np.concatenate([where, *[places] * branches], axis=1))
     layout = Layout(cut, branches, vision, torch.cat([torch.ones(rows, cut, dtype=torch.bool), valid.flatten(1)], 1))

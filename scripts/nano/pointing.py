@@ -18,6 +18,7 @@ from math import log
 
 import torch
 from data import Question, Sample
+from data.clip import TIME
 from data.scenes import SHAPES
 from heads import IGNORED
 from moments import DIGITS, FRAMES, TOLD, Filmed
@@ -34,7 +35,6 @@ READ_HEADS = ((0, 1, 2), (3, 4, 5))
 # That a clip's tokens look at the frames before with: what stood there says whether anything has changed since.
 BEFORE_LAYERS = (2, 3)
 BEFORE_HEADS = (2, 5)
-TIME = re.compile(r"\d\d:\d\d:\d\d\.\d\d")
 NAME = re.compile(rf"\b({'|'.join(SHAPES)})\b")  # as a word: there is a star in "start"
 LEAST = 1e-6  # of attention, that has a logarithm
 ENOUGH = 0.9  # of it: more makes no difference any more, as it would only grow sharper

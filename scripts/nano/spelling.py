@@ -8,7 +8,8 @@ where nothing is said; but one, which is hardly needed for a letter, looks at wh
 know at the end of a line whether there is one. And of those before, one looks at where their own line begins: which
 that is, of a field that is asked for, is told by the label there and by nothing else.
 
-What a thought has said of a chart its answer says again, and one head looks for where that was.
+What a thought has said of a chart, or of when something happens, its answer says again, and one head looks for where
+that was.
 
 What comes before a token in its line it has to learn from those to its left, so some heads of a page's tokens are
 taught to look there. Nothing of it is part of the checkpoint.

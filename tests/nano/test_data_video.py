@@ -7,7 +7,7 @@ from random import Random
 import numpy as np
 import pytest
 from data.clip import SLOWEST, Actor, Clip, clock, draw_clock, strip_height
-from data.video import colored, restless_sample, video_sample
+from data.video import colored, colored_question, restless_sample, video_sample
 from PIL import Image
 
 A, B, FAR = (0.1, 0.1, 0.3, 0.3), (0.4, 0.1, 0.6, 0.3), (0.7, 0.1, 0.9, 0.3)
@@ -41,6 +41,20 @@ def test_whole_clips_are_sampled_twice_a_second():
 )
 def test_clock(seconds, text):
     assert clock(seconds) == text
+
+
+def test_times_of_an_answer_are_those_that_its_thought_has_said_of_the_same() -> None:
+    several = 0
+    for seed in range(40):
+        clip = video_sample(Random(seed), 140, 140, 24, 0).clip
+        question = colored_question(Random(seed), clip)
+        color = question.text.partition("?")[0].split()[-1]
+        for segment in json.loads(question.answer):
+            first = question.again[question.answer.index(f'"{segment["start"]}", "end": "{segment["end"]}"') + 1]
+            assert question.thought[first:].startswith(f"{segment['start']} to {segment['end']}.")
+            assert question.thought[:first].endswith(f"is {color} from ")
+            several += question.thought.count("from") > 1
+    assert several > 5
 
 
 def test_the_clock_is_written_into_every_frame():

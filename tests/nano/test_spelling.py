@@ -18,6 +18,7 @@ from data.chart_print import VALUES
 from data.doc import TRANSCRIBE, doc_sample
 from data.plots import draw_chart
 from data.reading import misread
+from data.video import video_sample
 from heads import IGNORED
 from network import Layout
 from pointing import ENOUGH, words
@@ -224,6 +225,22 @@ def test_what_a_thought_has_said_of_a_chart_is_looked_for_where_it_was(tokenizer
             assert following == before or before in ";."
     assert said > 40
     assert ends > 10
+
+
+def test_times_that_a_thought_has_said_are_looked_for_there(tokenizer) -> None:
+    said = 0
+    for seed in range(6):
+        batch = collate([video_sample(Random(seed), 140, 140, 16, 2)], tokenizer, BUDGETS)
+        ids = batch.ids[:, batch.layout.prefix :].unflatten(1, (batch.layout.branches, -1))
+        for index, token, source in zip(
+            *(part.tolist() for part in (batch.repeated.branch, batch.repeated.token, batch.repeated.source)),
+            strict=True,
+        ):
+            following, before = (tokenizer.decode([int(ids[0, index, place])]) for place in (token + 1, source))
+            assert source < token
+            assert following.strip() == before.strip()
+            said += following.isdigit()
+    assert said > 40
 
 
 def test_each_digit_of_a_place_is_read_with_its_own_head_where_its_line_begins(tokenizer) -> None:

@@ -6,6 +6,7 @@ of a clip have one shape, each stands out from the ground behind it, and the clo
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -26,6 +27,8 @@ CAMERAS = (5, 10, 25, 30)  # frames a second of a clip of which parts are looked
 HOLD = 3  # frames that a state lasts at least
 SLOWEST = 4  # pixels a frame
 ACTS = ("appears", "leaves", "visits", "returns", "moves", "moves", "turns", "turns")  # what a thing may do
+
+TIME = re.compile(r"\d\d:\d\d:\d\d\.\d\d")  # as `clock` says it
 
 Box = tuple[float, float, float, float]
 Span = tuple[int, int]  # first and last frame

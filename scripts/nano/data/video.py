@@ -8,14 +8,15 @@ of an event are, f being the frames' times:
 * *moves*: start is the last frame in which the thing stands where it was, end the first in which it has arrived.
 * *is visible*, *is green* are states: start is the first frame, end the last frame in which they hold.
 
-The label of a segment is the event as it was asked for.
+The label of a segment is the event as it was asked for. Times of an answer have been said by its thought, with others
+where a thing has several colors: which of them are said again is told with each.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
@@ -23,7 +24,7 @@ from PIL import Image
 
 from data import Question, Sample
 from data.ask import article, count_of
-from data.clip import Actor, Clip, Span, draw_clip, draw_clocks, draw_look, draw_restless
+from data.clip import TIME, Actor, Clip, Span, draw_clip, draw_clocks, draw_look, draw_restless
 from data.scenes import COLORS, SHAPES
 from ernie_cli.messages import Video
 
@@ -224,13 +225,24 @@ def _ask(random: Random, clip: Clip) -> Question:
         verb = {"appears": "appear", "leaves": "leave", "disappears": "disappear", "changes color": "change color"}
         if event.text in verb:
             ask, end = f"When does the {said} {verb[event.text]}?", clip.at(event.spans[0][1])
-            return Question(ask, event.thought, f"At {end}.")
+            return _said_again(Question(ask, event.thought, f"At {end}."))
     return _when(f"{_named(random, said)} {event.text}", clip, event)
 
 
 def _when(text: str, clip: Clip, event: Event) -> Question:
     found = [{"start": clip.at(a), "end": clip.at(b), "label": text} for a, b in event.spans]
-    return Question(PROMPT.format(event=text), event.thought, json.dumps(found))
+    return _said_again(Question(PROMPT.format(event=text), event.thought, json.dumps(found)))
+
+
+def _said_again(question: Question) -> Question:
+    """The same with where its thought has said the times of its answer, which are in one order in both."""
+    said: list[int | None] = [None] * (len(question.answer) + 1)
+    after = 0
+    for time in TIME.finditer(question.answer):
+        first = question.thought.index(time[0], after)
+        after = first + len(time[0])
+        said[slice(*time.span())] = range(first, after)
+    return replace(question, again=tuple(said))
 
 
 def _missing(random: Random, clip: Clip) -> Question:
