@@ -22,7 +22,7 @@ from typing import Any, TypeAlias
 
 from data import HELD_OUT, Question, Sample
 from data.ask import easy_vqa, scene_sample
-from data.chart import ask_chart
+from data.chart import sample_of
 from data.doc import doc_sample
 from data.ground import ground_sample
 from data.plots import draw_chart
@@ -110,9 +110,10 @@ def chart_tables(engine: LocalEngine, share: slice) -> Iterator[Asked]:
     for seed in range(300)[share]:
         random = Random(HELD_OUT + seed)
         chart = draw_chart(random, 224, 224)
-        (question,) = ask_chart(random, chart, 1)
-        picture = Picture(chart.image, printed=True)
-        asked = answer(engine, picture, question.text, question.answer, tasks_chart.schema())
+        sample = sample_of(random, chart, 1)
+        assert sample.medium is not None
+        (question,) = sample.questions
+        asked = answer(engine, sample.medium, question.text, question.answer, tasks_chart.schema())
         yield replace(asked, span=chart.span)
 
 

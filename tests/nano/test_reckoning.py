@@ -43,24 +43,24 @@ def test_each_number_follows_from_two_others() -> None:
     ]
 
 
-def test_along_an_axis_that_goes_across_what_is_across_counts() -> None:
-    assert _said(f"{ACROSS} Its bars end: 1 at 026 033, 6 of 120, 5%, 1.5.") == [
-        ("6", "026", "020"),
-        ("120", "140", "020"),
-        ("5", "6", "120"),
-        ("1.5", "5", "30"),
-    ]
-
-
-def test_where_an_axis_does_not_begin_with_0_a_value_is_a_sum() -> None:
-    assert _said(f"{LIFTED} Its bars end: 1 at 014 033, -6 of 120, -5%, 10 - 1 = 9.") == [
-        ("20", "30", "10"),
-        ("-6", "014", "020"),
-        ("120", "140", "020"),
-        ("-5", "-6", "120"),
-        ("1", "-5", "20"),
-        ("9", "1", "10"),
-    ]
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            f"{ACROSS} Its bars end: 1 at 026 033, 6 of 120, 5%, 1.5.",
+            [("6", "026", "020"), ("120", "140", "020"), ("5", "6", "120"), ("1.5", "5", "30")],
+        ),
+        (  # where an axis does not begin with 0, a value is a sum
+            f"{LIFTED} Its bars end: 1 at 014 033, -6 of 120, -5%, 10 - 1 = 9.",
+            [
+                *(("20", "30", "10"), ("-6", "014", "020"), ("120", "140", "020")),
+                *(("-5", "-6", "120"), ("1", "-5", "20"), ("9", "1", "10")),
+            ],
+        ),
+    ],
+)
+def test_along_an_axis_that_goes_across_what_is_across_counts(text: str, said: list[tuple[str, str, str]]) -> None:
+    assert _said(text) == said
 
 
 @pytest.mark.parametrize("text", ["", "Its bars have their values: 1 at 053 019, 12; 2 at 070 120, 13.", AXIS])
