@@ -26,7 +26,7 @@ STEP, REACH = 4, 128  # pixels, of the picture as the model sees it: an edge's d
 OFFSETS = 2 * REACH // STEP + 1
 STEPS = 101  # places of an edge: hundredths of the picture's width or height
 MOST = 8  # things whose numbers are told apart
-SIDE = 16  # rows and columns of tokens that are told apart
+SIDE = 24  # rows and columns of tokens that are told apart
 KINDS = [len(SHAPES) + 1, len(COLORS)]
 
 

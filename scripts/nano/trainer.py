@@ -269,7 +269,8 @@ class Trainer:
         if batch.spelled:
             spelled, layout = batch.spelled, batch.layout
             said = weights[:, layout.prefix :].view(len(weights), layout.branches, -1)
-            ends = spelled.place == IGNORED
+            # A bar that would come next and is not there is no end of a line: that there is one counts but once, too.
+            ends = (spelled.place == IGNORED) & (spelled.where.column > 0)
             said[spelled.row[ends], spelled.branch[ends], spelled.token[ends]] *= ENDS
         return weights
 

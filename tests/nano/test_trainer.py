@@ -9,11 +9,12 @@ import pytest
 import torch
 from batches import collate, moved
 from curriculum import BUDGETS, MIX, Curriculum
+from data.chart import chart_sample
 from data.doc import doc_sample
 from torch.linalg import matrix_norm
 from trainer import ALONE, CAPPED_BY, CAPS, CLIP, ENDS, Trainer, _clip
 
-from ernie_cli.runtime.prompt import END_OF_TURN
+from ernie_cli.runtime.prompt import END_OF_TURN, END_THINK
 
 
 @pytest.fixture
@@ -127,6 +128,17 @@ def test_what_follows_a_line_counts_more(trainer: Trainer) -> None:
     assert said.count(END_OF_TURN) >= 2
     assert len(said) >= 2 * len(sample.questions[0].answer.splitlines())
     assert weights[weights > 0].unique().tolist() == [1.0, ENDS]
+
+
+def test_that_no_bar_comes_next_counts_no_more_than_that_one_does(trainer: Trainer) -> None:
+    sample = chart_sample(Random(4), 224, 224, 2)
+    batch = collate([sample], trainer.tokenizer, BUDGETS)
+    weights, said = trainer._weights(batch)[0], batch.targets[0]
+    thought = (said != -100) & (torch.arange(len(said)) < said.tolist().index(trainer.tokenizer.id(END_THINK)))
+    told = "".join(trainer.tokenizer.decode([token]) for token in said[thought].tolist())
+    assert told.strip() == sample.questions[0].thought
+    assert told.count(";") > 0
+    assert weights[thought].unique().tolist() == [1.0]
 
 
 @pytest.mark.parametrize("job", sorted({*MIX} - {"easy-vqa"}))  # which asks nothing that `ask` does not
