@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections import Counter
 from pathlib import Path
@@ -19,6 +20,8 @@ from muon import Muon
 from network import attention_in, loss, padded_indices, read, see
 from places import Asked, Heads
 from printed import SIDES
+from safetensors import safe_open
+from safetensors.torch import save_file
 from shape import new_model
 from torch import Tensor, nn
 from transformers import Ernie4_5_VLMoeForConditionalGeneration
@@ -30,22 +33,8 @@ from ernie_cli.runtime.tokenizer import Tokenizer
 
 ROOT = Path(__file__).parents[2]
 TOKENIZER = ROOT / "ernie_cli" / "nano" / "tokenizer.model"
-# By the checkpoint in the package, of each job: the curriculum goes by it.
-LEARNED = {
-    "easy-vqa": 54_256,
-    "ask": 149_824,
-    "ground": 659_072,
-    "places": 131_456,
-    "judge": 129_472,
-    "times": 154_688,
-    "moments": 123_072,
-    "video": 57_620,
-    "letters": 326_532,
-    "doc": 189_152,
-    "lines": 19_264,
-    "chart": 133_920,
-    "reckon": 110_208,
-}
+# What taught the checkpoint in the package: its heads in bfloat16, and how far it had come. No part of the package.
+HEADS = Path(__file__).with_name("heads.safetensors")
 WARMUP = 50
 # How much what every token shows counts: alone, and beside what is said. What a clip's tokens do not know cannot be
 # said: those of whole films are too few to teach it.
@@ -108,15 +97,13 @@ class Trainer:
         self.half = self.device.type == "cuda" or "AVX512" in torch.backends.cpu.get_cpu_capability()
         self.precision = torch.bfloat16 if self.half else torch.float32
         self.tokenizer = Tokenizer(TOKENIZER, CONTROL)
-        saved = torch.load(folder / "state.pt", "cpu") if (folder / "state.pt").exists() else None
+        kept = folder / "state.pt"
+        saved = torch.load(kept, "cpu") if kept.exists() else None if fresh else packaged()
         self.model = new_model(self.tokenizer.control)
         hidden, width = self.model.config.text_config.hidden_size, self.model.config.vision_config.hidden_size
         self.heads = nn.ModuleDict({Asked.HEADS: Heads(hidden, width), Filmed.HEADS: ClipHeads(hidden)})
-        self.step = 0
+        self.step, self.begun = 0, ALONE  # the rate rises from there
         self.learned: Counter[str] = Counter()  # pictures of each job
-        if not saved and not fresh:
-            self.model.load_state_dict(load(find(NANO), "cpu").native.state_dict())
-            self.learned.update(LEARNED)
         self.model.to(self.device)
         self.heads.to(self.device)
         matrices: dict[str, Tensor] = {}
@@ -166,6 +153,7 @@ class Trainer:
                     moments = {key: moment.to(self.device) for key, moment in moments.items()}
                     optimizer.state[weight] = moments if step is None else moments | {"step": step}
         self.step, self.learned = state["step"], Counter(state["learned"])
+        self.begun = ALONE if state["moments"] else max(ALONE, self.step)
 
     def save(self) -> None:
         """Everything needed to go on, written whole or not at all, by the first process."""
@@ -309,7 +297,7 @@ class Trainer:
         losses, loads = self.losses(batch)
         seen = SHOWN[batch.asked.HEADS][batch.layout.branches > 0] * losses.shown
         (losses.said + seen + POINTED * losses.pointed).backward()
-        rate = self.peak * FASTER if self.alone else self.peak * scale * min(1.0, (self.step + 1 - ALONE) / WARMUP)
+        rate = self.peak * FASTER if self.alone else self.peak * scale * min(1.0, (self.step + 1 - self.begun) / WARMUP)
         loads, norms = self._move(loads, rate)
         if not self.alone:
             if self.step % CAP_EVERY == 0:
@@ -377,10 +365,25 @@ class Trainer:
                 moe.gate.moe_statics.e_score_correction_bias += BALANCE * torch.sign(share.mean() - share)
 
     def export(self, out: Path) -> None:
-        """The weights in bfloat16 and the hub's layout, with config, tokenizer and preprocessor settings."""
+        """The weights in bfloat16 and the hub's layout, with config, tokenizer and preprocessor settings.
+
+        Into the package, also what the next training begins with beside them (`HEADS`).
+        """
         from export import write_checkpoint
 
         write_checkpoint(self.model, out)
+        if out.resolve() == TOKENIZER.parent.resolve():
+            heads = {name: head.to(torch.bfloat16) for name, head in self.heads.state_dict().items()}
+            save_file(heads, HEADS, {"step": str(self.step), "learned": json.dumps(self.learned, sort_keys=True)})
+
+
+def packaged() -> dict[str, Any]:
+    """A training's state as far as it is known of the checkpoint in the package: without moments."""
+    with safe_open(HEADS, "pt") as file:
+        heads, told = {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118
+    model = load(find(NANO), "cpu").native.state_dict()
+    learned = json.loads(told["learned"])
+    return {"model": model, "heads": heads, "moments": {}, "step": int(told["step"]), "learned": learned}
 
 
 def _fits(saved: Tensor, own: Tensor | None) -> bool:

@@ -28,6 +28,7 @@ def _learn(trainer: Trainer, job: str, rows: int = 4) -> None:
 
 
 def test_at_first_only_the_heads_learn(trainer: Trainer) -> None:
+    trainer.step = 0
     before = {name: weight.clone() for name, weight in trainer.model.named_parameters()}
     head = trainer.heads["picture"].late.weight.clone()
     _learn(trainer, "ground")
@@ -53,6 +54,26 @@ def test_a_training_goes_on_where_it_was_also_with_other_heads(trainer: Trainer)
     assert torch.equal(anew.heads["picture"].early.weight, trainer.heads["picture"].early.weight)
     assert not anew.heads["picture"].late.weight.any()
     assert sum(map(bool, _kept(anew))) == sum(map(bool, _kept(trainer))) - 1
+
+
+def test_what_taught_the_package_is_kept_beside_it(
+    trainer: Trainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trainer.HEADS", tmp_path / "heads.safetensors")
+    monkeypatch.setattr("trainer.TOKENIZER", tmp_path / "nano" / "tokenizer.model")
+    trainer.heads["picture"].late.bias.data.fill_(2)
+    trainer.step, trainer.learned["ground"] = ALONE + 1, 7
+    trainer.export(tmp_path / "elsewhere")
+    assert not (tmp_path / "heads.safetensors").exists()
+    trainer.export(tmp_path / "nano")
+    again = Trainer(tmp_path / "runs", 1e-3)
+    assert (again.step, again.learned) == (trainer.step, trainer.learned)
+    assert again.heads["picture"].late.bias.unique().tolist() == [2]
+    # No weight's moments are known: the rate begins low.
+    weights = [weight for weight in again.model.parameters() if weight.requires_grad]
+    before = [weight.clone() for weight in weights]
+    _learn(again, "ground")
+    assert 0 < max((weight - old).abs().max() for weight, old in zip(weights, before, strict=True)) < 1e-3 / 20
 
 
 def _kept(trainer: Trainer) -> list[dict[str, torch.Tensor]]:
