@@ -96,7 +96,7 @@ def draw_axis(random: Random) -> Axis:
     first = random.randint(1, 15) if random.random() < LIFTED else 0
     low, high = step * first, step * (first + random.randint(2, 6))
     digits = next(digits for digits in range(3) if round(step, digits) == step)
-    begin, end = random.randint(8, 70), random.randint(100, 190)
+    begin, end = random.randint(8, 60), random.randint(85, 155)
     ends = (begin, end) if random.random() < 0.25 else (end, begin)
     return Axis(f"{low:.{digits}f}", f"{high:.{digits}f}", *ends)
 

@@ -72,8 +72,8 @@ def _reckoned(random: Random) -> Question:
     says = Thought()
     # Up to a step between numbers of the axis may lie below the lowest one that is shown, or above the highest.
     shares = [random.uniform(-0.35 if axis.lifted else 0, 1.35) for _ in range(RECKONED)]
-    along = [max(1, min(239, round(axis.begin + (axis.end - axis.begin) * share))) for share in shares]
-    beside = [random.randint(5, 195) for _ in along]
+    along = [max(1, min(199, round(axis.begin + (axis.end - axis.begin) * share))) for share in shares]
+    beside = [random.randint(5, 165) for _ in along]
     places = list(zip(*((along, beside) if axis.horizontal else (beside, along)), strict=True))
     _enumerate(says, noun, places, [axis.value(axis.share(place)) for place in places], axis)
     return Question("", says.text, "", "reckoned")

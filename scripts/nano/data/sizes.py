@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from ernie_cli.runtime.vision import FACTOR, PixelBudget, fit
 
-# About 280 tokens: letters of a chart would be less than two thirds of a patch wide in 140, and one in four misread; in
-# 200 they are less than one, and one in twenty is.
-PRINT = PixelBudget(252 * FACTOR**2, 302 * FACTOR**2)
+# About 200 tokens: letters of a chart would be less than two thirds of a patch wide in 140, and one in four misread.
+PRINT = PixelBudget(180 * FACTOR**2, 216 * FACTOR**2)
 
 
 def tokens(size: tuple[int, int]) -> tuple[int, int]:
