@@ -72,18 +72,22 @@ def arguments(
 ) -> argparse.Namespace:
     """Which training's state is looked at, and how many media; clips if it is also asked for `frames`.
 
-    A `switch` is off where it is not given.
+    Where no folder is named and none is there, it is the checkpoint in the package. A `switch` is off where it is not
+    given.
     """
+    usual = ROOT / "runs" / "nano"
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--folder", type=Path, default=ROOT / "runs" / "nano", help="where a training saves its state")
+    parser.add_argument(
+        "--folder", type=Path, default=usual, help="of a training's state; else runs/nano, or the package"
+    )
     parser.add_argument("--limit", type=int, default=limit, help="how many media")
     if frames:
         parser.add_argument("--frames", type=int, default=frames, help="of a clip")
     if switch:
         parser.add_argument(f"--{switch}", action="store_true")
     options = parser.parse_args()
-    if not (options.folder / "state.pt").exists():
-        parser.error(f"{options.folder} holds no state of a training; the heads are in no checkpoint")
+    if options.folder != usual and not (options.folder / "state.pt").exists():
+        parser.error(f"{options.folder} holds no state of a training")
     return options
 
 

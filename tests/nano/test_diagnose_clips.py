@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from random import Random
 
+import pytest
 import torch
 from data.video import restless_sample
-from diagnose_clips import _hits
+from diagnose_clips import _hits, arguments
 from moments import CHANGES, DIGITS, FRAMES, MOST, STAGES, TOLD, film
 from places import KINDS
 from torch.nn import functional as F
@@ -35,3 +37,15 @@ def test_heads_that_know_all_are_all_right_and_ones_that_say_nothing_changed_mis
     named = {name: hit for name, hit in hits.items() if name.endswith("first frame") and "," in name and len(hit)}
     assert named["none, first frame"].all()
     assert not any(hit.any() for name, hit in named.items() if name.split(",")[0] in CHANGES[1:])
+
+
+def test_a_folder_without_a_training_is_named_and_none_at_all_is_the_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("diagnose_clips.ROOT", tmp_path)
+    monkeypatch.setattr("sys.argv", ["diagnose"])
+    assert arguments("", limit=7).limit == 7
+    monkeypatch.setattr("sys.argv", ["diagnose", "--folder", str(tmp_path / "nothing")])
+    with pytest.raises(SystemExit):
+        arguments("", limit=7)
+    assert f"{tmp_path / 'nothing'} holds no state of a training" in capsys.readouterr().err
