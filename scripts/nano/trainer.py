@@ -21,7 +21,7 @@ from network import attention_in, loss, padded_indices, read, see
 from places import Asked, Heads
 from printed import SIDES
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from shape import new_model
 from torch import Tensor, nn
 from transformers import Ernie4_5_VLMoeForConditionalGeneration
@@ -33,7 +33,7 @@ from ernie_cli.runtime.tokenizer import Tokenizer
 
 ROOT = Path(__file__).parents[2]
 TOKENIZER = ROOT / "ernie_cli" / "nano" / "tokenizer.model"
-# What taught the checkpoint in the package: its heads in bfloat16, and how far it had come. No part of the package.
+# Heads that know the checkpoint in the package, in bfloat16, and how far that has come. No part of the package.
 HEADS = Path(__file__).with_name("heads.safetensors")
 WARMUP = 50
 # How much what every token shows counts: alone, and beside what is said. What a clip's tokens do not know cannot be
@@ -380,10 +380,14 @@ class Trainer:
 def packaged() -> dict[str, Any]:
     """A training's state as far as it is known of the checkpoint in the package: without moments."""
     with safe_open(HEADS, "pt") as file:
-        heads, told = {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118
-    model = load(find(NANO), "cpu").native.state_dict()
-    learned = json.loads(told["learned"])
-    return {"model": model, "heads": heads, "moments": {}, "step": int(told["step"]), "learned": learned}
+        told = file.metadata()
+    return {
+        "model": load(find(NANO), "cpu").native.state_dict(),
+        "heads": load_file(HEADS),
+        "moments": {},
+        "step": int(told["step"]),
+        "learned": json.loads(told["learned"]),
+    }
 
 
 def _fits(saved: Tensor, own: Tensor | None) -> bool:
