@@ -105,7 +105,7 @@ def test_schemas_are_published(ernie: Ernie) -> None:
 
 
 def test_edges_are_looked_at_again(ernie: Ernie, fake: FakeEngine, clip: Path) -> None:
-    fake.queue = [segments(("04.48", "11.00")), segments(("04.60", "05.24")), segments(("09.96", "11.12"))]
+    fake.queue = [segments(("04.48", "11.00")), segments(("04.60", "05.48")), segments(("09.96", "11.12"))]
     got = json.loads(ernie("video", clip, "--find", "x", "--resolution", "0.1", "--json").stdout)
     (found,) = got["segments"]
     assert (found["start_s"], found["end_s"]) == pytest.approx((4.6, 11.12), abs=0.05)  # as the frames fall

@@ -171,6 +171,42 @@ def test_an_edge_that_is_not_where_it_was_seen_is_looked_for(event: Window, seen
     assert one.end_s == pytest.approx(event[1], abs=2.01 / FPS)
 
 
+@pytest.mark.parametrize(
+    ("events", "seen"),
+    [
+        ([(0.4, 26.8), (28.9, 33.4)], (2.0, 28.5)),
+        ([(0.4, 26.8), (28.9, 33.4)], (0.5, 28.5)),
+        ([(0.0, 4.5), (11.1, 20.4)], (0.0, 10.0)),
+        ([(1.0, 4.2), (5.6, 30.0)], (3.0, 29.5)),
+        ([(1.0, 4.2), (5.6, 30.0)], (4.5, 29.5)),
+    ],
+)
+def test_a_gap_that_a_closer_look_sees(events: list[Window], seen: Window) -> None:
+    eye = Eye({"a": events})
+    found = Search(mistaken(eye, (seen,)), plan(36, most=80), ["a"])
+    found.run()
+    assert len(eye.looks) == len(set(eye.looks)) < 30
+    assert len(found.found) == len(events)
+    for one, (start, end) in zip(found.found, events, strict=True):
+        assert one.start_s == pytest.approx(start, abs=1.01 / FPS)
+        assert one.end_s == pytest.approx(end, abs=2.01 / FPS)
+
+
+def test_a_gap_that_one_look_alone_sees_is_none() -> None:
+    """Others see a thing all the time: it was not well looked at."""
+    eye = Eye({"a": [(5.0, 30.0)]})
+
+    def look(event: str, window: Window, count: int) -> Seen:
+        seen = eye(event, window, count)
+        behind = [time for time in seen.times if 29.0 <= time < 30.0]
+        return replace(seen, spans=((behind[0], behind[-1]),)) if len(eye.looks) == 3 and behind else seen
+
+    found = Search(look, plan(36, most=80), ["a"])
+    found.run()
+    assert any(window[1] > 29.0 for window, _ in eye.looks[2:3])
+    assert spans(found.found) == [(5.0, 29.96)]
+
+
 def test_an_edge_between_two_looks_is_where_one_of_them_ends() -> None:
     eye = Eye({"a": [(11.7, 20.0)]})
 
