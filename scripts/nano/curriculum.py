@@ -22,6 +22,8 @@ from data.scenes import draw_size
 from data.sizes import PRINT
 from data.video import (
     PROMPT,
+    absent_question,
+    brief_sample,
     clocks_sample,
     colored_question,
     look_sample,
@@ -59,7 +61,8 @@ ASKED = 3  # questions about a page that is not transcribed
 FOUND = 3  # thoughts about lines of a page
 NEVER = 2  # of these, about what never happens, if so much is asked
 COLORED = 0.7  # of clips that are also asked for when a thing is of a color: few other questions are
-WHOLE, MOVING = 0.3, 0.2  # of clips about which something is said, if they are long enough
+ABSENT = 0.3  # of clips that are also asked for what cannot be seen in them, as in most windows of a long clip
+WHOLE, MOVING, BRIEF = 0.3, 0.2, 0.15  # of clips about which something is said, if they are long enough
 SIDE = 4 * FACTOR  # pixels of frames
 CLOCKS = 8  # frames of a clip about which nothing is said, at least
 CHARTS = ((224, 224), (252, 196), (280, 196))  # of half of the charts; the others have these sides
@@ -95,6 +98,7 @@ FILMS: dict[str, Callable[[Random, int, int, int], Sample]] = {
     "look": partial(look_sample, questions=0),
     "whole": partial(video_sample, questions=0),
     "moving": moving_sample,
+    "brief": brief_sample,
     "restless": restless_sample,
 }
 Draw: TypeAlias = tuple[str, list[Sample], PixelBudgets]
@@ -223,8 +227,9 @@ class Curriculum:
                 if own.random() < 0.75:
                     asked = sorted(asked, key=lambda question: not question.answer.startswith("["))
                 if own.random() < COLORED:
-                    colored = colored_question(own, sample.clip)
-                    asked = [colored, *(question for question in asked if question.text != colored.text)]
+                    asked = _first(colored_question(own, sample.clip), asked)
+                if own.random() < ABSENT:
+                    asked = _first(absent_question(own, sample.clip), asked)
                 if len(asked) >= CLIP_QUESTIONS:
                     return replace(sample, questions=asked[:CLIP_QUESTIONS])
 
@@ -238,9 +243,10 @@ class Curriculum:
     def _story(self, size: tuple[int, int], frames: int) -> Sample:
         """A clip in which something happens: a part of one, or a whole one if it is long enough.
 
-        In some all that happens is movement, of which few of the others show both ends.
+        In some all that happens is movement, of which few of the others show both ends; in some, things are there for a
+        moment.
         """
-        kinds, shares = ("whole", "moving", "look"), (WHOLE, MOVING, 1 - WHOLE - MOVING)
+        kinds, shares = ("whole", "moving", "brief", "look"), (WHOLE, MOVING, BRIEF, 1 - WHOLE - MOVING - BRIEF)
         kind = self.own.choices(kinds, shares)[0] if frames >= 4 * HOLD else "look"
         return self._clip(kind, size, frames)
 
@@ -326,12 +332,18 @@ def _timed_of(random: Random, draw: Callable[[], Sample]) -> Sample:
         # What never happens first, and movements: both take long to learn.
         moments = sorted((q for q in asked if q.answer.startswith("[")), key=lambda q: " moves" not in q.text)
         if random.random() < COLORED:
-            colored = colored_question(random, sample.clip)
-            moments = [colored, *(question for question in moments if question.text != colored.text)]
+            moments = _first(colored_question(random, sample.clip), moments)
+        if random.random() < ABSENT:
+            moments = _first(absent_question(random, sample.clip), moments)
         never = [question for question in moments if question.answer == "[]"]
         found = [_timed(q) for q in (never[:NEVER] + [q for q in moments if q not in never] + never[NEVER:])[:TIMES]]
         if found:
             return replace(sample, questions=found + random.choices(found, k=TIMES - len(found)))
+
+
+def _first(question: Question, others: list[Question]) -> list[Question]:
+    """A question, and then the others."""
+    return [question, *(other for other in others if other.text != question.text)]
 
 
 def _timed(question: Question) -> Question:

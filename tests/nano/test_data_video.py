@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import json
+import re
 from itertools import combinations, pairwise, product
 from random import Random
 
 import numpy as np
 import pytest
-from data.clip import SLOWEST, Actor, Clip, clock, draw_clock, strip_height
-from data.video import colored, colored_question, restless_sample, video_sample
+from data.clip import GLIMPSE, SLOWEST, Actor, Clip, clock, draw_clock, strip_height
+from data.video import absent_question, brief_sample, colored, colored_question, restless_sample, video_sample
 from PIL import Image
 
 A, B, FAR = (0.1, 0.1, 0.3, 0.3), (0.4, 0.1, 0.6, 0.3), (0.7, 0.1, 0.9, 0.3)
@@ -162,3 +163,33 @@ def test_things_in_restless_clips_move_far_enough_to_be_seen_and_stay_apart_on_t
                 assert max(across, down) > SLOWEST - 0.01
     assert moved > 40
     assert several > 3
+
+
+def test_what_is_absent_is_never_in_the_clip():
+    near = 0
+    for seed in range(60):
+        clip = video_sample(Random(seed), 140, 140, 16, 0).clip
+        question = absent_question(Random(seed), clip)
+        name = re.search(r"(?:the|an?) ((?:\w+ )?\w+) (?:is visible|can be seen)\?", question.text)[1]
+        *color, shape = name.split()
+        for actor in clip.actors:
+            colors = {state[0] for state in actor.states if state}
+            assert actor.shape != shape or not colors or (color and color[0] not in colors)
+            near += actor.shape == shape and bool(colors)
+        assert (question.answer, question.thought) == ("[]", f"There is no {name}.")
+    assert near > 5
+
+
+def test_in_brief_looks_things_are_there_for_a_moment():
+    lengths = []
+    for seed in range(40):
+        clip = brief_sample(Random(seed), 140, 140, 32).clip
+        assert all(actor.runs() == [(0, 31)] or len(actor.runs()) <= 1 for actor in clip.actors)
+        lengths += [
+            clip.times[b] - clip.times[a]
+            for actor in clip.actors
+            for a, b in actor.runs()
+            if a > 0 and b < len(clip.times) - 1
+        ]
+    assert len(lengths) > 10
+    assert max(lengths) <= (GLIMPSE + 1) / 2

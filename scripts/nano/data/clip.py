@@ -27,6 +27,7 @@ CAMERAS = (5, 10, 25, 30)  # frames a second of a clip of which parts are looked
 HOLD = 3  # frames that a state lasts at least
 SLOWEST = 4  # pixels a frame
 ACTS = ("appears", "leaves", "visits", "returns", "moves", "moves", "turns", "turns")  # what a thing may do
+GLIMPSE = HOLD + 3  # frames that a thing is there at most which "glimpses" in
 
 TIME = re.compile(r"\d\d:\d\d:\d\d\.\d\d")  # as `clock` says it
 
@@ -98,16 +99,19 @@ def draw_footage(random: Random, width: int, height: int, seconds: float, fps: f
     return fine, _film(fine, backdrop, strip, clocks=False)
 
 
-def draw_look(random: Random, width: int, height: int, frames: int) -> tuple[Clip, list[Image.Image]]:
+def draw_look(
+    random: Random, width: int, height: int, frames: int, *, acts: Sequence[str] = ACTS
+) -> tuple[Clip, list[Image.Image]]:
     """So many frames of a part of a longer clip, as a look at it shows them: mostly such that something begins or ends.
 
-    Between two frames lie up to half a second, as even as the clip's own frame rate allows.
+    Things do some of `acts`. Between two frames lie up to half a second, as even as the clip's own frame rate allows.
     """
     rate = random.choice([RATE, RATE, *(rate for rate in RATES if rate > RATE)])
     camera = random.choice([fps for fps in CAMERAS if fps >= rate])
     length = frames / rate
     seconds = max(random.uniform(4, 20), length + 1)
-    whole, backdrop, strip = _stage(random, width, height, [place / RATE for place in range(int(seconds * RATE) + 1)])
+    times = [place / RATE for place in range(int(seconds * RATE) + 1)]
+    whole, backdrop, strip = _stage(random, width, height, times, acts)
     changes = [k / RATE for actor in whole.actors for _, k in actor.steps(lambda before, after: before != after)]
     edge = random.choice(changes) if changes and random.random() < 0.75 else random.uniform(0, seconds)
     start = min(max(edge - random.random() * length, 0), seconds - length)
@@ -285,9 +289,11 @@ def _act(
         if colors:
             turned = (random.choice(colors), thing.box)
             return Actor(thing.shape, thing.shape, [there if k < first else turned for k in range(frames)])
+    brief = first + random.randint(HOLD, GLIMPSE) if kind == "glimpses" else last
     cast = {
         "leaves": lambda k: k < first,
         "visits": lambda k: first <= k < last,
+        "glimpses": lambda k: first <= k < brief,
         "returns": lambda k: not first <= k < last,
     }
     seen = cast.get(kind, lambda k: k >= first)

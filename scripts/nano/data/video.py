@@ -51,6 +51,11 @@ def moving_sample(random: Random, width: int, height: int, frames: int) -> Sampl
     return _asked(random, draw_clip(random, width, height, frames, acts=("moves",)))
 
 
+def brief_sample(random: Random, width: int, height: int, frames: int) -> Sample:
+    """A part of a clip as `draw_look` makes it, with things that are there for a moment, about which nothing is asked."""
+    return _asked(random, draw_look(random, width, height, frames, acts=("glimpses",)))
+
+
 def restless_sample(random: Random, width: int, height: int, frames: int) -> Sample:
     """A clip as `draw_restless` makes it, about which nothing is asked."""
     return _asked(random, draw_restless(random, width, height, frames))
@@ -85,6 +90,21 @@ def colored_question(random: Random, clip: Clip) -> Question:
     actor = random.choice(turned or seen)
     event = colored(random, clip, actor, own=0.6)  # of most windows of a long clip the answer is never
     return _when(f"{_named(random, actor.shape)} {event.text}", clip, event)
+
+
+def absent_question(random: Random, clip: Clip) -> Question:
+    """When something can be seen that never is: often in the color of another thing, or another color's thing."""
+    seen = {actor.shape: {state[0] for state in actor.states if state} for actor in clip.actors if any(actor.states)}
+    colors = sorted({color for its in seen.values() for color in its})
+    if seen and random.random() < 0.25:
+        shape = random.choice(sorted(seen))
+        name = f"{random.choice([color for color in COLORS if color not in seen[shape]])} {shape}"
+    else:
+        shape = random.choice([shape for shape in SHAPES if shape not in seen])
+        color = random.choice([None, random.choice(list(COLORS)), random.choice(colors or list(COLORS))])
+        name = f"{color} {shape}" if color else shape
+    text = f"{_named(random, name)} {random.choice(['is visible', 'is visible', 'can be seen'])}"
+    return _when(text, clip, Event(text, [], f"There is no {name}."))
 
 
 def _named(random: Random, said: str) -> str:
