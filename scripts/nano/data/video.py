@@ -52,7 +52,7 @@ def moving_sample(random: Random, width: int, height: int, frames: int) -> Sampl
 
 
 def brief_sample(random: Random, width: int, height: int, frames: int) -> Sample:
-    """A part of a clip as `draw_look` makes it, with things that are there for a moment, about which nothing is asked."""
+    """A part of a clip as `draw_look` makes it, with things there for a moment, about which nothing is asked."""
     return _asked(random, draw_look(random, width, height, frames, acts=("glimpses",)))
 
 
