@@ -29,6 +29,7 @@ class Wanted:
     cuts: bool
     question: str | None
     resolution_s: float
+    once: bool
     format: VideoFormat
     cut: Path | None
     exact: bool

@@ -121,6 +121,7 @@ class ClipRun:
         search = asker.search(
             self.wanted.events, self.wanted.resolution_s, watched_cuts(clip, self.output) if sparse else ()
         )
+        search.again = not self.wanted.once
         stopped = False
         try:
             with self.output.ticker() as ticker:
@@ -161,8 +162,8 @@ class ClipRun:
 
 def _progress(clip: Clip, asker: ClipAsker, search: Search) -> str:
     """How far a search is: `clip.mp4: window 3 of 12, 540 frames read, 2 found`."""
-    windows, looks = len(search.windows), len(search.windows) * len(search.events)
+    windows = len(search.windows)
     at = f"window {min(search.windows_done + 1, windows)} of {windows}"
     if windows and search.windows_done == windows:
-        at = f"{windows} windows done, {search.looks - looks} closer looks"
+        at = f"{windows} windows done, {search.closer_looks} closer looks"
     return f"{short_name(clip)}: {at}, {asker.frames_read} frames read, {len(search.found)} found"

@@ -34,6 +34,9 @@ def video(
         float,
         option(FINDING, "Look closer until times are known to N seconds; 0: to the frame.", variable=False, min=0),
     ] = 0.5,
+    once: Annotated[
+        bool, option(FINDING, "Do not look again, in shorter parts, for what is not found.", "--once", variable=False)
+    ] = False,
     fail_empty: Annotated[
         bool, option(FINDING, "Exit with 7 if nothing is found.", "--fail-empty", variable=False)
     ] = False,
@@ -79,7 +82,7 @@ def video(
 
     output = Output(Style(common.show_thinking.value, common.verbose, common.quiet))
     format = VideoFormat.json if common.json else format
-    wanted = Wanted(list(find or []), cuts, None, resolution, format, cut, exact, sheet, frames, fps, max_frames)
+    wanted = Wanted(list(find or []), cuts, None, resolution, once, format, cut, exact, sheet, frames, fps, max_frames)
     names = _names(inputs, wanted)
     check_writable(common.output, common.thinking_file, sheet)
     check_folder(cut, frames)

@@ -2,6 +2,7 @@
 
 Pure logic. Who looks is given as a function: it shows so many frames of a window to the model and says what was seen.
 Long clips are gone through in windows that overlap; then every edge is looked at again, more closely (`refine.py`).
+What was not found at all is looked for once more, in windows half as long: little of a long one is easily overlooked.
 
 All times are seconds in the clip. The time resolution of an edge is the distance of the frames it was seen in. What was
 found at any moment is in `Search.found`, so that an interruption loses nothing.
@@ -19,10 +20,13 @@ from ernie_cli.tasks.refine import Refiner
 OVERLAP = 0.1  # of a window
 
 
-def windows(plan: Plan) -> list[Window]:
-    """Windows of equal length over the span, each short enough for one look, and each overlapping the next."""
+def windows(plan: Plan, *, parts: int = 1) -> list[Window]:
+    """Windows of equal length over the span, each short enough for one look, and each overlapping the next.
+
+    In so many `parts` of what is shown in one look, at least.
+    """
     start, end = plan.span
-    length = plan.most / plan.fps
+    length = plan.most / parts / plan.fps
     if end - start <= length + EPSILON:
         return [plan.span]
     overlap = min(max(OVERLAP * length, 4 / plan.fps), length / 2)
@@ -33,32 +37,46 @@ def windows(plan: Plan) -> list[Window]:
 
 @dataclass
 class Search:
-    """One search for some events. `run` fills `found`; `told` is called first and after every look."""
+    """One search for some events. `run` fills `found`; `told` is called first and after every look.
+
+    With `again`, what is not found is looked for once more. `windows` are all that were to be looked at so far,
+    `closer_looks` those of all `looks` that were for edges.
+    """
 
     look: Look
     plan: Plan
     events: Sequence[str]
     told: Callable[[Search], None] = lambda search: None
+    again: bool = True
     found: list[Found] = field(default_factory=list)
     windows: list[Window] = field(default_factory=list)
     windows_done: int = 0
     looks: int = 0
+    closer_looks: int = 0
     complete: bool = True
     _seen: dict[tuple[str, Window, int], Seen] = field(default_factory=dict)
 
     def run(self) -> None:
         """First all windows, then all edges. Whatever `look` raises ends it, and leaves what was found."""
-        self.windows = windows(self.plan)
+        self._pass(self.events, windows(self.plan))
+        missing = [event for event in self.events if all(one.event != event for one in self.found)]
+        shorter = windows(self.plan, parts=2)
+        if self.again and missing and self.plan.most >= 2 * self.plan.least and len(shorter) > 1:
+            self._pass(missing, shorter)
+
+    def _pass(self, events: Sequence[str], parts: Sequence[Window]) -> None:
+        """Looks for events in some windows, and then at the edges of what is found."""
+        self.windows += parts
         self.told(self)
-        for window in self.windows:
-            for event in self.events:
+        for window in parts:
+            for event in events:
                 seen = self._look(event, window, self._count(window))
                 new = [found_in(event, one, seen, window, self.plan.span) for one in seen.spans]
                 self.found = merge([*self.found, *new], seen.spacing_s)
                 self.told(self)
             self.windows_done += 1
         refiner = Refiner(self._look_again, self.plan)
-        for one in list(self.found):
+        for one in [one for one in self.found if one.event in events]:
             finer = refiner.refined(one)
             at = self.found.index(one)
             self.found[at : at + 1] = finer
@@ -79,6 +97,7 @@ class Search:
         asked = event, window, count
         if asked not in self._seen:
             self._seen[asked] = self._look(event, window, count)
+            self.closer_looks += 1
             self.told(self)
         return self._seen[asked]
 

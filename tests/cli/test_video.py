@@ -138,6 +138,20 @@ def test_nothing_found(ernie: Ernie, fake: FakeEngine, clip: Path) -> None:
     assert ernie("video", clip, "--find", "x", "--fail-empty").exit_code == 7
 
 
+def test_what_is_not_found_is_looked_for_again_in_shorter_parts(ernie: Ernie, fake: FakeEngine, clip: Path) -> None:
+    wanted = ("video", clip, "--find", "x", "--max-frames", "32", "--fps", "4")
+    fake.queue = [segments()] * 2 + [segments()] * 2 + [segments(("07.00", "08.00"))] * 3
+    result = ernie(*wanted)
+    assert "\n00:00:07" in result.stdout
+    shown = [len(messages[0].parts[0].frames) for messages, _ in fake.asked]
+    assert shown[:4] == [32, 32, 16, 16]
+    fake.asked.clear()
+    fake.queue = [segments()] * 2
+    result = ernie(*wanted, "--once")
+    assert "nothing was found" in result.stderr
+    assert len(fake.asked) == 2
+
+
 def test_an_answer_that_cannot_be_read_is_asked_for_once_more(ernie: Ernie, fake: FakeEngine, clip: Path) -> None:
     fake.can_mask = False
     fake.queue = [[Answer("Well, it depends."), FINISH], segments(("01.00", "02.00"))]

@@ -237,7 +237,40 @@ def test_an_edge_is_looked_for_only_so_far() -> None:
 def test_nothing_is_nothing() -> None:
     found = search(Eye({"a": []}), plan(200))
     assert found.found == []
-    assert found.windows_done == len(found.windows) == 3
+    assert found.windows_done == len(found.windows) == found.looks == 3 + 5
+    assert found.closer_looks == 0
+
+
+def inattentive(eye: Eye) -> Callable[[str, Window, int], Seen]:
+    """The same eye, but it overlooks what is in less than one of 50 frames."""
+
+    def look(event: str, window: Window, count: int) -> Seen:
+        seen = eye(event, window, count)
+        shown = {span: sum(span[0] <= time <= span[1] for time in seen.times) for span in seen.spans}
+        return replace(seen, spans=tuple(span for span, frames in shown.items() if frames >= len(seen.times) / 50))
+
+    return look
+
+
+def test_what_is_overlooked_in_long_windows_is_looked_for_in_shorter_ones() -> None:
+    eye = Eye({"a": [(123.0, 124.0)], "b": [(30.0, 60.0)]})
+    found = Search(inattentive(eye), plan(200), ["a", "b"])
+    found.run()
+    assert [one.event for one in found.found] == ["b", "a"]
+    assert found.found[1].start_s == pytest.approx(123.0, abs=1.01 / FPS)
+    assert len(found.windows) == 3 + 5
+    assert found.looks - found.closer_looks == 2 * 3 + 5  # b was found: it is not looked for again
+    eye = Eye({"a": [(123.0, 124.0)]})
+    found = Search(inattentive(eye), plan(200), ["a"], again=False)
+    found.run()
+    assert found.found == []
+    assert found.looks == 3
+
+
+def test_a_clip_that_is_short_enough_is_not_looked_at_again() -> None:
+    assert search(Eye({"a": []}), plan(45)).looks == 1
+    assert search(Eye({"a": []}), plan(46)).looks == 3
+    assert search(Eye({"a": []}), plan(46, most=16)).looks == 8  # half of so few frames is no look
 
 
 def test_an_interruption_keeps_what_was_found() -> None:
