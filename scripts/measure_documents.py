@@ -51,7 +51,7 @@ def csv_parses(charts: list[Chart], file: str) -> bool:
 
 
 def charts(count: int, folder: Path) -> dict[str, Any]:
-    """Cells right, and how the commands ended, on `count` charts."""
+    """Cells and rows right, and how the commands ended, on `count` charts."""
     sums, codes = Counter[str](), Counter[int]()
     for seed in range(HELD_OUT, HELD_OUT + count):
         random = Random(seed)
@@ -71,7 +71,8 @@ def charts(count: int, folder: Path) -> dict[str, Any]:
         "charts": count,
         "without_a_table": count - sums["tables"],
         "csv_parses": round(sums["parsed"] / sums["tables"], 4) if sums["tables"] else None,
-        "cells_right": round(sums["right"] / sums["cells"], 4),
+        "cells_right": round(sums["cells_right"] / sums["cells"], 4),
+        "rows_right": round(sums["rows_right"] / sums["rows"], 4),
         "titles_right": round(sums["title"] / count, 4),
         "types_right": round(sums["type"] / count, 4),
         "readable": round(sums["readable"] / count, 4),

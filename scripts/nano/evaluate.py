@@ -145,11 +145,12 @@ def grounding(asked: list[Asked]) -> Figures:
 
 
 def charting(asked: list[Asked]) -> Figures:
-    """Of all cells, a category and its value each, how many are right within 5 % of the axis; titles and types."""
+    """Cells, categories or values within 5 % of the axis, and rows of both that are right, of all there are; titles."""
     scored = [score_chart(one.expected, one.said, one.span) for one in asked]
-    cells = sum(score["cells"] for score in scored)
+    cells, rows = (sum(score[what] for score in scored) for what in ("cells", "rows"))
     return {
-        "cells_right": round(sum(score["right"] for score in scored) / max(1, cells), 4),
+        "cells_right": round(sum(score["cells_right"] for score in scored) / max(1, cells), 4),
+        "rows_right": round(sum(score["rows_right"] for score in scored) / max(1, rows), 4),
         "title_right": round(sum(score["title"] for score in scored) / len(scored), 4),
         "unreadable": sum(not score["readable"] for score in scored),
     } | _ended(asked)

@@ -48,20 +48,31 @@ def table(*rows: tuple[str, float], kind: str = "bar") -> str:
     return json.dumps([{"type": kind, "title": "Sales", "columns": ["label", "value"], "rows": rows}])
 
 
-def test_chart_counts_cells():
+def test_chart_counts_cells_and_rows():
     want = table(("Oslo", 100), ("Rome", 50))
-    assert score_chart(want, want, 110) == {"readable": 1, "right": 2, "cells": 2, "title": 1, "type": 1}
-    assert score_chart(want, table(("Rome", 55), ("Oslo", 94)), 110)["right"] == 1
-    assert score_chart(want, table(("Rome", 55), ("Oslo", 94)), 200)["right"] == 2
-    assert score_chart(want, table(("oslo", 100), ("Rome", 50), ("Lima", 1)), 110)["right"] == 1
-    assert score_chart(want, table(("oslo", 100), ("Rome", 50), ("Lima", 1)), 110)["cells"] == 3
+
+    def counted(*rows: tuple[str, float], span: float = 110) -> tuple[float, ...]:
+        score = score_chart(want, table(*rows), span)
+        return tuple(score[name] for name in ("cells_right", "cells", "rows_right", "rows"))
+
+    assert counted(("Oslo", 100), ("Rome", 50)) == (4, 4, 2, 2)
+    assert counted(("Rome", 55), ("Oslo", 94)) == (3, 4, 1, 2)
+    assert counted(("Rome", 55), ("Oslo", 94), span=200) == (4, 4, 2, 2)
+    assert counted(("oslo", 100), ("Rome", 50), ("Lima", 1)) == (3, 6, 1, 3)
+    # The value of a category that was misread is that of its place among those that are left.
+    assert counted(("oslo", 50), ("rome", 100)) == (0, 4, 0, 2)
+    assert counted(("rome", 50), ("Oslo", 100)) == (3, 4, 1, 2)
+    assert counted(("Rome", 50)) == (2, 4, 1, 2)
 
 
 def test_chart_that_cannot_be_read():
     want = table(("Oslo", 100), ("Rome", 50))
     for broken in ("", "[]", "{}", '[{"rows": []}]', '[{"rows": [["a"]]}]', '[{"rows": [["a", "1"]]}]', want[:-4]):
         assert charts(broken) is None
-        assert score_chart(want, broken, 110) == {"readable": 0, "right": 0, "cells": 2, "title": 0, "type": 0}
+        assert score_chart(want, broken, 110) == {
+            **dict.fromkeys(("readable", "rows_right", "cells_right", "title", "type"), 0),
+            **{"rows": 2, "cells": 4},
+        }
 
 
 @pytest.mark.parametrize(

@@ -29,4 +29,5 @@ def test_values_are_held_against_the_axis_of_their_own_chart() -> None:
         return f'[{{"type": "bar", "title": null, "columns": ["label", "value"], "rows": [["a", {value}]]}}]'
 
     asked = [Asked(table(50), table(54), "stop", span=span) for span in (100, 60)]
-    assert charting(asked)["cells_right"] == 0.5
+    figures = charting(asked)
+    assert (figures["cells_right"], figures["rows_right"]) == (0.75, 0.5)

@@ -102,21 +102,35 @@ def boxes(answer: str) -> list[tuple[list[float], str]] | None:
 
 
 def score_chart(expected_answer: str, given_answer: str, span: float) -> dict[str, float]:
-    """How well an answer of a table fits: `right` of `cells`, to be summed over charts.
+    """How well an answer of a table fits: how many of `cells` and of `rows` are right, to be summed over charts.
 
-    A cell is one category and its value: right if the category is exactly one of the chart's and the value within 5 %
-    of the axis, of which `span` is the length (`plots.Chart.span`). Rows too many count as wrong cells. `title` and
-    `type` are 1 where they are exactly right; `readable` is 0 for an answer that is no such JSON.
+    A category's cell is right if it is exactly that, a value's if it is within 5 % of the axis, of which `span` is the
+    length (`plots.Chart.span`); a row if both are. Rows are matched by their categories, what is left by its order;
+    what is too much counts as wrong. `title` and `type` are 1 where they are exactly right; `readable` is 0 for an
+    answer that is no such JSON.
     """
     (expected,) = charts(expected_answer) or ({},)
     given = charts(given_answer)
     got = given[0] if given else {"rows": []}
-    values = dict(map(tuple, got["rows"]))
-    right = sum(label in values and abs(values[label] - value) <= 0.05 * span for label, value in expected["rows"])
+    values, wanted = dict(map(tuple, got["rows"])), dict(map(tuple, expected["rows"]))
+
+    def close(one: float, other: float) -> bool:
+        return abs(one - other) <= 0.05 * span
+
+    named = [label for label in wanted if label in values]
+    right = sum(close(wanted[label], values[label]) for label in named)
+    others = zip(
+        [value for label, value in expected["rows"] if label not in values],
+        [value for label, value in got["rows"] if label not in wanted],
+        strict=False,
+    )
+    rows = max(len(expected["rows"]), len(got["rows"]))
     return {
         "readable": float(given is not None),
-        "right": float(right),
-        "cells": float(max(len(expected["rows"]), len(got["rows"]))),
+        "rows_right": float(right),
+        "rows": float(rows),
+        "cells_right": float(len(named) + right + sum(close(one, other) for one, other in others)),
+        "cells": 2.0 * rows,
         "title": float("title" in got and got["title"] == expected["title"]),
         "type": float(got.get("type") == expected["type"]),
     }
