@@ -57,7 +57,10 @@ class Refiner:
             if one.end_s - one.start_s <= 2 * REACH * one.resolution_s:
                 closer = self._whole(one)
                 if len(closer) != 1:
-                    return [finer for part in closer for finer in self.refined(part, parts)]
+                    # A part that is no finer would be looked at again and again, a little further along each time.
+                    enough = GAIN * one.resolution_s
+                    again = [self.refined(part, parts) if part.resolution_s <= enough else [part] for part in closer]
+                    return [finer for found in again for finer in found]
                 before, one = one, closer[0]
                 if one.resolution_s > GAIN * before.resolution_s and _lies_in(one, before):
                     return [before]
@@ -204,7 +207,12 @@ class Refiner:
 
 def _gaps(seen: Seen, *, start: bool) -> tuple[Window, ...]:
     """The gaps of a look further in than what is outermost in it, as `CloseUp` has them."""
-    spans = sorted(seen.spans)
+    spans: list[Window] = []
+    for first, last in sorted(seen.spans):
+        if spans and first <= spans[-1][1]:  # an answer may tell of one thing twice
+            spans[-1] = spans[-1][0], max(last, spans[-1][1])
+        else:
+            spans.append((first, last))
     if not start:
         spans = [(last, first) for first, last in reversed(spans)]
     begins = [first for first, _ in spans[1:]] + [seen.times[-1] if start else seen.times[0]]

@@ -2,7 +2,7 @@
 
 Pure logic. Who looks is given as a function: it shows so many frames of a window to the model and says what was seen.
 Long clips are gone through in windows that overlap; then every edge is looked at again, more closely (`refine.py`).
-What was not found at all is looked for once more, in windows half as long: little of a long one is easily overlooked.
+What was not found at all is looked for once more, in windows half as long: in many frames, few are easily overlooked.
 
 All times are seconds in the clip. The time resolution of an edge is the distance of the frames it was seen in. What was
 found at any moment is in `Search.found`, so that an interruption loses nothing.
@@ -12,25 +12,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ernie_cli.tasks.findings import EPSILON, Found, Look, Plan, Seen, Window, found_in
-from ernie_cli.tasks.refine import Refiner
+from ernie_cli.tasks.refine import GAIN, Refiner
 
 OVERLAP = 0.1  # of a window
 
 
-def windows(plan: Plan, *, parts: int = 1) -> list[Window]:
+def windows(plan: Plan, length: float = math.inf) -> list[Window]:
     """Windows of equal length over the span, each short enough for one look, and each overlapping the next.
 
-    In so many `parts` of what is shown in one look, at least.
+    None is longer than `length`, in seconds.
     """
     start, end = plan.span
-    length = plan.most / parts / plan.fps
+    length = min(length, plan.most / plan.fps)
     if end - start <= length + EPSILON:
         return [plan.span]
     overlap = min(max(OVERLAP * length, 4 / plan.fps), length / 2)
-    count = math.ceil((end - start - overlap) / (length - overlap) - EPSILON)
+    count = max(math.ceil((end - start - overlap) / (length - overlap) - EPSILON), 2)
     step = (end - start - length) / (count - 1)
     return [(start + place * step, start + place * step + length) for place in range(count)]
 
@@ -39,8 +39,8 @@ def windows(plan: Plan, *, parts: int = 1) -> list[Window]:
 class Search:
     """One search for some events. `run` fills `found`; `told` is called first and after every look.
 
-    With `again`, what is not found is looked for once more. `windows` are all that were to be looked at so far,
-    `closer_looks` those of all `looks` that were for edges.
+    With `again`, what is not found is looked for once more. Events that are given twice are one. `windows` are all that
+    were to be looked at so far, `closer_looks` those of all `looks` that were for edges.
     """
 
     look: Look
@@ -58,11 +58,17 @@ class Search:
 
     def run(self) -> None:
         """First all windows, then all edges. Whatever `look` raises ends it, and leaves what was found."""
-        self._pass(self.events, windows(self.plan))
-        missing = [event for event in self.events if all(one.event != event for one in self.found)]
-        shorter = windows(self.plan, parts=2)
-        if self.again and missing and self.plan.most >= 2 * self.plan.least and len(shorter) > 1:
-            self._pass(missing, shorter)
+        events = list(dict.fromkeys(self.events))
+        first = windows(self.plan)
+        self._pass(events, first)
+        if self.again and (missing := [event for event in events if all(one.event != event for one in self.found)]):
+            self._pass(missing, self._shorter(first[0][1] - first[0][0]))
+
+    def _shorter(self, length: float) -> list[Window]:
+        """Windows for another pass, half as long as those of the first; none where these held few frames already."""
+        least, look = self.plan.least / self.plan.fps, self.plan.most / self.plan.fps
+        shorter = max(length / 2, least)
+        return windows(self.plan, shorter) if length > look / 2 + EPSILON and shorter <= GAIN * length else []
 
     def _pass(self, events: Sequence[str], parts: Sequence[Window]) -> None:
         """Looks for events in some windows, and then at the edges of what is found."""
@@ -77,7 +83,8 @@ class Search:
             self.windows_done += 1
         refiner = Refiner(self._look_again, self.plan)
         for one in [one for one in self.found if one.event in events]:
-            finer = refiner.refined(one)
+            # What was looked at closely is no part of anything that another window has seen, unless they overlap.
+            finer = [replace(part, cut=(False, False)) for part in refiner.refined(one)]
             at = self.found.index(one)
             self.found[at : at + 1] = finer
         self.found = merge(self.found, 0.0)

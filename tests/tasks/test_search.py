@@ -207,6 +207,55 @@ def test_a_gap_that_one_look_alone_sees_is_none() -> None:
     assert spans(found.found) == [(5.0, 29.96)]
 
 
+@pytest.mark.parametrize("shown", [(29.5, 29.96), (27.0, 28.5)])
+def test_a_gap_needs_its_other_edge(shown: Window) -> None:
+    """The look at a gap's other side sees an edge, but not one that ends what came before the gap."""
+    eye = Eye({"a": [(5.0, 30.0)]})
+
+    def look(event: str, window: Window, count: int) -> Seen:
+        seen = eye(event, window, count)
+        if len(eye.looks) == 3:  # at the end: it holds again behind a gap
+            return replace(seen, spans=((29.6, 29.96),))
+        if len(eye.looks) == 4:  # at the gap's other side
+            held = [time for time in seen.times if shown[0] <= time <= shown[1]]
+            return replace(seen, spans=((held[0], held[-1]),) if held else ())
+        return seen
+
+    found = Search(look, plan(36, most=80), ["a"])
+    found.run()
+    assert spans(found.found)[0][1] == (29.96 if shown[0] > 29 else 28.48)
+    assert len(found.found) == (1 if shown[0] > 29 else 2)
+
+
+def test_an_answer_that_tells_of_one_thing_twice_has_no_gap() -> None:
+    eye = Eye({"a": [(2.0, 30.0)]})
+
+    def look(event: str, window: Window, count: int) -> Seen:
+        seen = eye(event, window, count)
+        return replace(seen, spans=tuple(part for a, b in seen.spans for part in ((a, b), (a, min(a + 0.2, b)))))
+
+    found = Search(look, plan(36, most=80), ["a"])
+    found.run()
+    assert spans(found.found) == [(2.0, 29.96)]
+    assert len(eye.looks) == 3
+
+
+@pytest.mark.parametrize(("most", "fps"), [(80, 1.0), (180, 1.0), (180, 2.0)])
+def test_an_eye_that_sees_gaps_everywhere_comes_to_an_end(most: int, fps: float) -> None:
+    eye = Eye({"a": [(0.0, 200.0)]})
+
+    def look(event: str, window: Window, count: int) -> Seen:
+        seen = eye(event, window, count)
+        times = seen.times
+        return replace(
+            seen, spans=((times[0], times[len(times) // 5]), (times[len(times) // 2], times[-1])), spacing_s=3 / FPS
+        )
+
+    found = Search(look, plan(200, most=most, fps=fps), ["a"])
+    found.run()
+    assert found.looks < 200
+
+
 def test_an_edge_between_two_looks_is_where_one_of_them_ends() -> None:
     eye = Eye({"a": [(11.7, 20.0)]})
 
@@ -267,9 +316,30 @@ def test_what_is_overlooked_in_long_windows_is_looked_for_in_shorter_ones() -> N
     assert found.looks == 3
 
 
+def test_looking_for_one_thing_again_leaves_another_as_it_was() -> None:
+    """A gap between two looks of the first pass that was seen closely stays one."""
+    events = {"a": [], "b": [(60.0, 89.95), (90.4, 100.0)]}
+    alone = spans(search(Eye({"b": events["b"]}), plan(200)).found)
+    assert alone == [(60.0, pytest.approx(89.92)), (90.4, pytest.approx(99.96))]
+    assert spans(search(Eye(events), plan(200)).found) == alone
+
+
+@pytest.mark.parametrize(("duration", "fps"), [(90.00002, 2.0), (45.00002, 2.0), (1800.001, 0.1), (1800.001, 0.05)])
+def test_a_clip_hardly_longer_than_a_window_has_two(duration: float, fps: float) -> None:
+    parts = windows(plan(duration, fps=fps))
+    assert (parts[0][0], parts[-1][1]) == (0, pytest.approx(duration))
+    assert search(Eye({"a": [], "b": [(3.0, 40.0)]}), plan(duration, fps=fps)).found
+
+
+def test_an_event_that_is_given_twice_is_one() -> None:
+    found = Search(Eye({"a": [(1.0, 3.0)]}), plan(12, resolution=0.5), ["a", "a"])
+    found.run()
+    assert found.looks == len(found.found) == 1
+
+
 def test_a_clip_that_is_short_enough_is_not_looked_at_again() -> None:
     assert search(Eye({"a": []}), plan(45)).looks == 1
-    assert search(Eye({"a": []}), plan(46)).looks == 3
+    assert search(Eye({"a": []}), plan(46)).looks == 1 + 3  # of 23 s
     assert search(Eye({"a": []}), plan(46, most=16)).looks == 8  # half of so few frames is no look
 
 
