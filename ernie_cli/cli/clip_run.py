@@ -118,10 +118,8 @@ class ClipRun:
     def _search(self, clip: Clip, asker: ClipAsker) -> tuple[bool, int]:
         """What was found before an interruption is given back as well."""
         sparse = asker.rules.fps <= SPARSE_FPS and len(clip.times) <= MOST_FOR_CUTS
-        search = asker.search(
-            self.wanted.events, self.wanted.resolution_s, watched_cuts(clip, self.output) if sparse else ()
-        )
-        search.again = not self.wanted.once
+        cuts = watched_cuts(clip, self.output) if sparse else ()
+        search = asker.search(self.wanted.events, self.wanted.resolution_s, cuts, again=not self.wanted.once)
         stopped = False
         try:
             with self.output.ticker() as ticker:

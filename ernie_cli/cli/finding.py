@@ -60,12 +60,14 @@ class ClipAsker(Asker):
 
     # ------------------------------------------------------------------------------------------- the search
 
-    def search(self, events: Sequence[str], resolution_s: float, cuts: Sequence[float] = ()) -> Search:
+    def search(
+        self, events: Sequence[str], resolution_s: float, cuts: Sequence[float] = (), *, again: bool = True
+    ) -> Search:
         """A search that is ready to run."""
         self._cuts = cuts
         span, rules = self.clip.span, self.rules
         plan = Plan((span.start_s, span.end_s), rules.fps, rules.least, rules.most, resolution_s, self.clip.interval_s)
-        return Search(self._look, plan, events)
+        return Search(self._look, plan, events, again=again)
 
     def check(self, search: Search) -> None:
         """Raises AnswerError if none of the answers could be read."""

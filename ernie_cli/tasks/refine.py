@@ -95,7 +95,7 @@ class Refiner:
         if last.cut[1]:
             last = parts[-1]
             parts[-1] = replace(last, end_s=max(one.end_s, last.end_s), end_res_s=one.end_res_s)
-        return [replace(part, cut=(False, False)) for part in parts]
+        return parts
 
     def _edge(self, one: Found, parts: int, *, start: bool) -> list[Found]:
         """The same with one edge seen more closely, if it can be; nothing if nothing of it is seen any more.
