@@ -17,6 +17,7 @@ from ernie_cli.cli.segment_files import OF_ONE_CLIP, VideoFormat
 from ernie_cli.cli.shots import cuts_result, short_name, watched_cuts
 from ernie_cli.cli.tally import Tally
 from ernie_cli.errors import EXIT_CUT_OFF, AnswerError, UsageError
+from ernie_cli.tasks.reading import counted
 
 if TYPE_CHECKING:
     from ernie_cli.engines.local import LocalEngine
@@ -128,7 +129,7 @@ class ClipRun:
         except KeyboardInterrupt:
             stopped = True
         self.out.notes(clip, [*clip.notes, *asker.notes])
-        self.out.looked(clip, asker.frames_read, f"{search.looks} looks")
+        self.out.looked(clip, asker.frames_read, counted(search.looks, "look"))
         if not stopped:
             asker.check(search)
         result = search_result(clip, asker, search, stopped=stopped)
@@ -163,5 +164,5 @@ def _progress(clip: Clip, asker: ClipAsker, search: Search) -> str:
     windows = len(search.windows)
     at = f"window {min(search.windows_done + 1, windows)} of {windows}"
     if windows and search.windows_done == windows:
-        at = f"{windows} windows done, {search.closer_looks} closer looks"
+        at = f"{counted(windows, 'window')} done, {counted(search.closer_looks, 'closer look')}"
     return f"{short_name(clip)}: {at}, {asker.frames_read} frames read, {len(search.found)} found"

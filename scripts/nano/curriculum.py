@@ -49,7 +49,9 @@ QUESTIONS = 1
 ROWS = 32
 PAGE = 160  # pixels of a side of a page, at least: smaller ones hold little print
 CHARTED = 0.6  # of batches of letters
-TURNED = 0.3  # of charts, that have labels which are turned, beside those that happen to: these are read worst by far
+# Of charts, that have labels which are turned, beside those that happen to: these are read worst by far. The first for
+# the eyes, the other for the decoder, which learns from the rest as they are asked about.
+TURNED, TURNED_ASKED = 0.3, 0.15
 AGAIN = 3  # how often what takes long to draw is shown, on average: charts, and clips (`reels.py`)
 CHARTS_KEPT = 400  # of a size, some 200 kB each
 PAGES = 16  # print has so many letters that more of it teaches no more
@@ -65,9 +67,10 @@ ABSENT = 0.3  # of clips that are also asked for what cannot be seen in them, as
 WHOLE, MOVING, BRIEF = 0.3, 0.2, 0.15  # of clips about which something is said, if they are long enough
 SIDE = 4 * FACTOR  # pixels of frames
 CLOCKS = 8  # frames of a clip about which nothing is said, at least
-CHARTS = ((224, 224), (252, 196), (280, 196))  # of half of the charts; the others have these sides
+COMMON = 0.25  # of charts and pages, that have common proportions: all others come through the commands
+CHARTS = ((224, 224), (252, 196), (280, 196))  # common ones; the other charts have these sides
 CHART_SIDES = (140, 168, 196, 224)
-PAGE_SIDES = (*CHART_SIDES, 252)  # of half of the pages
+PAGE_SIDES = (*CHART_SIDES, 252)
 CLIPS = ((140, 140), (168, 140), (168, 140), (196, 112))  # width and height of their frames
 MIX = {
     "easy-vqa": 0.03,
@@ -271,13 +274,13 @@ class Curriculum:
 
     def _chart_size(self) -> tuple[int, int]:
         """Common ones, or any that people might cut a picture to."""
-        if self.random.random() < 0.5:
+        if self.random.random() < COMMON:
             return self.random.choice(CHARTS)
         return self.random.choice(CHART_SIDES), self.random.choice(CHART_SIDES)
 
     def _page_size(self) -> tuple[int, int]:
         """The same of pages."""
-        if self.random.random() < 0.5:
+        if self.random.random() < COMMON:
             return draw_size(self.random, PAGE)
         return self.random.choice(PAGE_SIDES), self.random.choice(PAGE_SIDES)
 
@@ -285,8 +288,7 @@ class Curriculum:
         """A chart of a size (width, height), at times a new one."""
         kept = self._charts.setdefault(size, [])
         if not kept or self.own.random() < 1 / AGAIN:
-            # To the eyes, that is: the decoder learns from charts as they are asked about.
-            turned = not self._clips_only and self.own.random() < TURNED
+            turned = self.own.random() < (TURNED_ASKED if self._clips_only else TURNED)
             kept.append(draw_chart(self.own, *size, turned=turned))
             del kept[:-CHARTS_KEPT]
         return self.own.choice(kept).as_read()

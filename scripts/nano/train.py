@@ -30,6 +30,7 @@ LOGGED = ("", ", shown", ", pointed", ", eyes", ", decoder", ", seconds")  # of 
 def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--jobs", help="only these jobs, such as 'ask ground=0.8': with these shares, or their own")
+    parser.add_argument("--seed", default="", help="draw other samples than a training that began at the same step")
     parser.add_argument("--export", type=Path, help="write a checkpoint here and stop")
     parser.add_argument("--keep-eyes", action="store_true", help="teach the decoder alone: clips are seen but once")
     parser.add_argument("--looking", type=float, default=1, help="how many times as fast words learn where to look")
@@ -54,12 +55,11 @@ def main() -> None:
         return
     if WORLD > 1:
         dist.init_process_group("gloo")
-    reels = Reels(trainer.see, Random(f"{trainer.step} {RANK}")) if options.keep_eyes else None
-    jobs, begun = options.jobs.split() if options.jobs else list(MIX), trainer.step
+    jobs, seed = options.jobs.split() if options.jobs else list(MIX), f"{trainer.step} {options.seed}"
+    reels = Reels(trainer.see, Random(f"{seed} {RANK}")) if options.keep_eyes else None
 
     def curriculum(worker: int) -> Curriculum:
-        seed = f"{begun} {worker}" if options.workers else begun
-        return Curriculum(seed, jobs, RANK, reels, options.times)
+        return Curriculum(f"{seed} {worker}", jobs, RANK, reels, options.times)
 
     supply = Supply(curriculum, trainer.tokenizer, trainer.learned, options.workers)
     with kept(trainer):
