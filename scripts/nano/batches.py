@@ -167,7 +167,17 @@ def branch(question: Question, tokenizer: Tokenizer) -> Branch:
     said, read = thought + answered, cites + reads
     again = _again(question, thought, answered, tokenizer) if is_open and question.again else {}
     moved_by = {len(prompt) + token: len(prompt) + source for token, source in again.items()}
-    return Branch(prompt + said, [False] * len(prompt) + [True] * len(said), [None] * len(prompt) + read, moved_by)
+    slips = _slips(question, thought, tokenizer)
+    learned = [False] * len(prompt) + [token not in slips for token in range(len(said))]
+    return Branch(prompt + said, learned, [None] * len(prompt) + read, moved_by)
+
+
+def _slips(question: Question, thought: list[int], tokenizer: Tokenizer) -> set[int]:
+    """Which tokens of a thought are wrong, and not to be learned."""
+    if not (thought and question.slips):
+        return set()
+    _, owners = joined(_pieces(thought, tokenizer))
+    return {owner for begin, end in question.slips for owner in owners[begin:end]}
 
 
 def _again(question: Question, thought: list[int], answered: list[int], tokenizer: Tokenizer) -> dict[int, int]:

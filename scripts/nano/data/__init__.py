@@ -32,7 +32,8 @@ class Question:
     page is read there: of the end of a line, the one that would follow. `cited` tells, of the thought, where lines
     begin that are spoken of. `misread`, as long as the answer, is what the model is to have said of it where it
     goes on: some letters are wrong, as happens, and it is to read on rightly. `again` tells, of the answer, which
-    character of the thought has said the same.
+    character of the thought has said the same. `slips` tells which parts of the thought, as (begin, end), are
+    wrong: what follows is to be right all the same.
     """
 
     text: str
@@ -43,6 +44,7 @@ class Question:
     misread: str | None = None
     cited: tuple[Address | None, ...] | None = None
     again: tuple[int | None, ...] | None = None
+    slips: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True)
