@@ -49,10 +49,10 @@ BUDGETS = PixelBudgets(PICTURES, FRAMES, PRINT)
 QUESTIONS = 1
 ROWS = 32
 PAGE = 160  # pixels of a side of a page, at least: smaller ones hold little print
-CHARTED = 0.7  # of batches of letters
+CHARTED = 0.6  # of batches of letters
 # Of charts, that have labels which are turned, beside those that happen to: these are read worst by far. The first for
 # the eyes, the other for the decoder, which learns from the rest as they are asked about.
-TURNED, TURNED_ASKED = 0.6, 0.15
+TURNED, TURNED_ASKED = 0.3, 0.15
 AGAIN = 3  # how often what takes long to draw is shown, on average: charts, and clips (`reels.py`)
 CHARTS_KEPT = 400  # of a size, some 200 kB each
 PAGES = 16  # print has so many letters that more of it teaches no more
