@@ -69,12 +69,33 @@ def test_answers_parse_and_absent_fields_are_null():
 
 
 def test_a_thought_counts_the_lines_that_are_printed():
+    counted = {"told": 0, "listed": 0}
     for seed in range(60):
         sample = doc_sample(Random(seed), 252, 168, 9, 2)
         lines = {letter.line for letter in sample.letters}
         for question in sample.questions:
-            assert re.search(rf" I see {len(lines)} line{'s' if len(lines) > 1 else ''}[.:]", question.thought)
+            if told := re.search(r" I see (\d+ lines?)\.", question.thought):
+                assert told[1] == f"{len(lines)} line{'s' if len(lines) > 1 else ''}"
+            else:
+                *_, last = re.findall(r"[:,] (\d+) ", question.thought.partition("The lines")[2].partition(".")[0])
+                assert int(last) == len(lines)
+            counted["told" if told else "listed"] += 1
             assert lines == set(range(len(lines)))
+    assert min(counted.values()) > 20
+
+
+def test_whether_one_more_line_is_told_is_read_where_it_begins():
+    for seed in range(60):
+        for question in doc_sample(Random(seed), 252, 168, 9, 2).questions:
+            listing = question.thought.partition(" The lines:")[2].partition(".")[0]
+            begin = question.thought.index(listing) if listing else 0
+            assert question.cited
+            commas = [
+                address
+                for letter, address in zip(question.thought[begin:], question.cited[begin:], strict=True)
+                if letter == ","
+            ]
+            assert commas[: listing.count(",")] == [(line + 1, 0) for line in range(listing.count(","))]
 
 
 def test_a_thought_says_what_each_line_is():
@@ -82,7 +103,7 @@ def test_a_thought_says_what_each_line_is():
     for seed in range(150):
         page, _, _ = draw_page(Random(seed), 252, 168, 9)
         thought = doc_sample(Random(seed), 252, 168, 9, 1).questions[0].thought
-        if not (found := re.search(r" I see \d+ lines?: (.*?)\.", thought)):
+        if not (found := re.search(r" The lines: (.*?)\.", thought)):
             assert not page.fields
             assert page.items is None
             said["nothing"] += 1

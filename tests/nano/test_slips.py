@@ -14,7 +14,7 @@ from pointing import joined
 
 from ernie_cli.runtime.checkpoint import NANO, find
 
-SEEDS = range(8)
+SEEDS = range(16)
 
 
 @pytest.fixture(scope="module")

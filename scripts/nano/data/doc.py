@@ -96,12 +96,14 @@ CALLED = frozenset([*CITIES, *DAYS, *FIRST_NAMES, *GOODS])
 def _list_lines(page: Page, says: Thought, name: Callable[[str], str]) -> Thought:
     """Says what each line of a page is, from the top, with the `name` for its label, if it is more than text.
 
-    Lines are easily read in their order: which of them has what is asked for is then a matter of words. And how many
-    there are is said first: what is told last is to be known as the last line.
+    Lines are easily read in their order: which of them has what is asked for is then a matter of words. How many there
+    are is not said before, as it is hard to know without a look at each; a line more or less would follow from it.
     """
     rows = [(block.kind, number, row) for block in page.blocks for number, row in enumerate(block.rows)]
-    says.say(f" I see {len(rows)} line{'' if len(rows) == 1 else 's'}")
-    for line, (kind, number, row) in enumerate(rows if page.fields or page.items else []):
+    if not (page.fields or page.items):
+        return says.say(f" I see {len(rows)} line{'' if len(rows) == 1 else 's'}.")
+    says.say(" The lines:")
+    for line, (kind, number, row) in enumerate(rows):
         label = row[0].removesuffix(":")
         if kind == "heading":
             what = kind
@@ -114,7 +116,9 @@ def _list_lines(page: Page, says: Thought, name: Callable[[str], str]) -> Though
         else:
             assert page.items
             what = page.items[0].removesuffix("s") + (f" {label}" if label in CALLED else "")
-        says.say(f"{', ' if line else ': '}{line + 1}").say(f" {what}", (line, 0))
+        if line:
+            says.say(",", (line, 0))  # whether there is one more is seen where it begins
+        says.say(f" {line + 1}").say(f" {what}", (line, 0))
     return says.say(".")
 
 

@@ -26,7 +26,7 @@ Value = str | int | float
 class Page:
     """What is printed; `fields` maps what can be asked for to the text printed and its value as data."""
 
-    says: str  # "This is a receipt with three items."
+    says: str  # "This is a receipt."
     blocks: list[Block]
     fields: dict[str, tuple[str, Value]] = field(default_factory=dict)
     items: tuple[str, list[dict[str, Value]]] | None = None  # `items` or `rows`, and what they hold
@@ -115,7 +115,7 @@ def _form(random: Random, rows: int, columns: int) -> Page:
     fields = {label: _field(random, label, currency) for label in labels}
     block = Block("fields", [(f"{label}:", text) for label, (text, _) in fields.items()])
     blocks = [_heading(random, columns), block] if titled else [block]
-    return Page(f"This is a form with {counted(count, 'field')}.", blocks, fields)
+    return Page("This is a form.", blocks, fields)
 
 
 def _receipt(random: Random, rows: int, columns: int) -> Page:
@@ -130,7 +130,7 @@ def _receipt(random: Random, rows: int, columns: int) -> Page:
     free = rows - 2 * titled - 2 * len(fields)
     priced = _priced(random, _some(random, 1, min(free - 1, 5)))
     sums = _sums(random, priced, currency, free - len(priced))
-    says = f"This is a receipt with {counted(len(priced), 'item')}."
+    says = "This is a receipt."
     bill = [*((name, money(cents, currency)) for name, cents in priced), *((k, text) for k, (text, _) in sums.items())]
     blocks = [Block("heading", [(company(random),)])] if titled else []
     blocks += [Block("fields", [(f"{label}:", text)]) for label, (text, _) in fields.items()] + [Block("prices", bill)]
@@ -167,7 +167,7 @@ def _table(random: Random, rows: int, columns: int) -> Page:
         for key, values in zip(keys, numbers, strict=True)
         for head, value in zip(heads, values, strict=True)
     }
-    return Page(f"This is a table with {counted(len(keys), 'row')}.", blocks, cells, ("rows", items))
+    return Page("This is a table.", blocks, cells, ("rows", items))
 
 
 def _invoice(random: Random, rows: int, columns: int) -> Page:
@@ -186,11 +186,11 @@ def _invoice(random: Random, rows: int, columns: int) -> Page:
     lines = [(f"{label}:", text) for label, (text, _) in (fields | ({} if room > 1 else sums)).items()]
     blocks = [*head, Block("fields", lines)]
     if room < 2:
-        return Page(f"This is an invoice with {counted(len(lines), 'field')}.", blocks, fields | sums)
+        return Page("This is an invoice.", blocks, fields | sums)
     table = [("Item", "Price"), *((name, money(cents, currency)) for name, cents in priced)]
     blocks += [Block("table", [*table, ("Total", sums["Total"][0])])]
     items: list[dict[str, Value]] = [{"name": name, "price": cents / 100} for name, cents in priced]
-    says = f"This is an invoice with {counted(len(priced), 'item')}."
+    says = "This is an invoice."
     return Page(says, blocks, fields | sums, ("items", items))
 
 

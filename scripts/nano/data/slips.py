@@ -50,7 +50,7 @@ def _parts(question: Question) -> Iterator[tuple[str, Address | None, str]]:
     for address, group in groupby(zip(question.thought, question.cited, strict=True), lambda one: one[1]):
         text = "".join(letter for letter, _ in group)
         if address:
-            yield text, address, "" if text.strip().isdigit() else "line"
+            yield text, address, "" if text == "," or text.strip().isdigit() else "line"
         elif count := COUNT.search(text):
             yield text[: count.start()], None, ""
             yield count[0], None, "count"
