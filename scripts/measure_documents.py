@@ -3,8 +3,8 @@
 Charts and pages are drawn from held-out seeds, written as PNG, and read by `ernie chart` and `ernie doc` in this
 process, with everything a user's run goes through but the start of the interpreter. `csv_parses` is the share of the
 charts that were read whose CSV comes back with the columns and rows it was written from; what gave no table is counted
-by itself. What is scored is `scripts/nano/data/scores.py`'s, for the answers
-as the commands understood them.
+by itself. `fields_too_many` are those of rows that a page does not have, all of them wrong. What is scored is
+`scripts/nano/data/scores.py`'s, for the answers as the commands understood them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from data import HELD_OUT
 from data.chart import ask_chart
 from data.doc import doc_sample
 from data.plots import draw_chart
-from data.scores import score_chart, score_doc
+from data.scores import leaves, score_chart, score_doc
 from typer.testing import CliRunner
 
 import ernie_cli.cli.engine as engines
@@ -98,14 +98,21 @@ def forms(count: int, folder: Path) -> dict[str, Any]:
             code, printed = run("doc", str(path), "--schema", form, "--json")
             codes[code] += 1
             data = json.loads(printed)["data"] if printed else None
-            fields.update(score_doc(question.answer, json.dumps(data)))
+            score = score_doc(question.answer, json.dumps(data))
+            fields.update(score)
             fields["asked"] += 1
+            too_many = score["fields"] - len(leaves(json.loads(question.answer)))
+            fields["too many"] += too_many
+            fields["too many, most"] = max(too_many, fields["too many, most"])
     return {
         "pages": count,
         "character_error_rate": round(pages["edits"] / pages["characters"], 4),
         "pages_exactly_right": round(pages["right"] / pages["fields"], 4),
         "schemas": fields["asked"],
+        "fields": int(fields["fields"]),
         "fields_right": round(fields["right"] / max(1, fields["fields"]), 4),
+        "fields_too_many": int(fields["too many"]),
+        "most_of_these_in_one_answer": int(fields["too many, most"]),
         "data_that_fits": fields["readable"] / max(1, fields["asked"]),
         "exit_codes": dict(codes),
     }

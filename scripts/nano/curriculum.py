@@ -72,6 +72,7 @@ COMMON = 0.25  # of charts and pages, that have common proportions: all others c
 CHARTS = ((224, 224), (252, 196), (280, 196))  # common ones; the other charts have these sides
 CHART_SIDES = (140, 168, 196, 224)
 PAGE_SIDES = (*CHART_SIDES, 252)
+FULL = 200_000  # answers about pages that have been learned before most of them are full
 CLIPS = ((140, 140), (168, 140), (168, 140), (196, 112))  # width and height of their frames
 MIX = {
     "easy-vqa": 0.03,
@@ -305,7 +306,9 @@ class Curriculum:
         To transcribe a page takes as many words as three answers.
         """
         own, transcribed = self.own, self.random.random() < 0.5
-        lines = self.random.choice([1, 2] if learned < 4_000 else [1, 2, 4] if learned < 12_000 else [2, 4, 6, 8])
+        few = [1, 2] if learned < 4_000 else [1, 2, 4] if learned < 12_000 else [2, 4, 6, 8]
+        # Of full pages, which are those that come through the commands, the ends of long lists are learned last.
+        lines = self.random.choice(few if learned < FULL else [4, 8, 8, 8])
         size = self._page_size()
 
         def make() -> Sample:
