@@ -301,13 +301,13 @@ class Curriculum:
         return lambda: lines_sample(own, *size, most, FOUND)
 
     def _doc(self, learned: int) -> Callable[[], Sample]:
-        """Few lines first; a page is transcribed and asked for something on it, or asked for more.
+        """Few lines first, in the end mostly full pages. One is transcribed and asked for something, or asked for more.
 
         To transcribe a page takes as many words as three answers.
         """
         own, transcribed = self.own, self.random.random() < 0.5
         few = [1, 2] if learned < 4_000 else [1, 2, 4] if learned < 12_000 else [2, 4, 6, 8]
-        # Of full pages, which are those that come through the commands, the ends of long lists are learned last.
+        # Long lists are rare among all pages, and where they end is what is learned last.
         lines = self.random.choice(few if learned < FULL else [4, 8, 8, 8])
         size = self._page_size()
 
