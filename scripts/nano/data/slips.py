@@ -19,7 +19,7 @@ from data.pages import counted
 
 # How often ernie-nano takes a line for another, and miscounts before it has seen the lines, or a little more often.
 MISTAKEN, MISCOUNTED = 0.06, 0.2
-COUNT = re.compile(rf"\b({'|'.join(NUMBERS)}) (item|row|field|point|line)s?(?= of|\.)")
+COUNT = re.compile(rf"\b({'|'.join(NUMBERS)}) (row|point|line)s?(?= of|\.)")
 LINES = (" heading", " total", " item", " row", " line", " head")  # what lines are taken for, beside each other
 
 
