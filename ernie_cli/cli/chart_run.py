@@ -142,7 +142,7 @@ class ChartRun:
             charts=charts,
             question=self.question,
             answer=None if self.question is None else reply.answer,
-            notes=reading.notes,
+            notes=reading.notes + reply.notes,
             thinking=reply.thinking,
         )
 

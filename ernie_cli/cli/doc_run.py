@@ -190,10 +190,10 @@ class DocRun:
         except AnswerError:
             if not cut:
                 raise
-            return page.model_copy(update={"markdown": "", "complete": False})
+            return page.model_copy(update={"markdown": "", "complete": False, "problems": reply.notes})
         text = reading.items[0].markdown if reading.items else ""
         complete = reading.complete and not cut
-        return page.model_copy(update={"markdown": text, "complete": complete, "problems": reading.notes})
+        return page.model_copy(update={"markdown": text, "complete": complete, "problems": reading.notes + reply.notes})
 
     def _data(self, page: PageInfo, sheet: Sheet) -> PageInfo:
         from ernie_cli.tasks import pages
@@ -204,7 +204,7 @@ class DocRun:
         assert schema is not None
         reply, data = self._asker.fitting(pages.about_page(sheet, schema), schema)
         self._thoughts.append(reply.thinking)
-        problems = tuple(sum_problems(data))
+        problems = (*reply.notes, *sum_problems(data))
         if self.wanted.source:
             data = stamped(data, schema, page.page or 1)
         complete = reply.finish.reason != "length"

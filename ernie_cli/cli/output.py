@@ -28,11 +28,12 @@ ShowThinking: TypeAlias = Literal["auto", "always", "never"]
 
 
 class Reply(NamedTuple):
-    """All of an answer, once it is there."""
+    """All of an answer, once it is there, with what the engine noted about it: that it was ended, say."""
 
     answer: str
     thinking: str
     finish: Finish
+    notes: tuple[str, ...] = ()
 
 
 class Style(NamedTuple):
@@ -208,6 +209,7 @@ class Output:
 
         thinking: list[str] = []
         answer: list[str] = []
+        notes: list[str] = []
         finish: Finish | None = None
         waiting = self._waiting()
         with self._showing_answer(markdown) if show_answer else _nowhere() as show, self._showing_thought() as muse:
@@ -224,6 +226,8 @@ class Output:
                         show.write(event.text)
                     elif isinstance(event, Note):
                         (self.detail if event.detail else self.note)(event.text)
+                        if answer and not event.detail:  # what comes before is about the model
+                            notes.append(event.text)
                     elif isinstance(event, ToolCall):
                         self.note(f"The model asked for the tool {event.name}, which was not run.")
                     elif isinstance(event, Finish):
@@ -232,7 +236,7 @@ class Output:
                 waiting.stop()
                 muse.close()
         assert finish is not None, "an engine ends with Finish"
-        return Reply("".join(answer), "".join(thinking), finish)
+        return Reply("".join(answer), "".join(thinking), finish, tuple(notes))
 
     def _waiting(self) -> _Waiting:
         return _Waiting(self._stderr_is_terminal and not self.style.quiet)

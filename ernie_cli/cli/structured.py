@@ -68,7 +68,7 @@ def _together(first: Reply, second: Reply) -> Reply:
     began, ended = first.finish, second.finish
     timing = replace(began.timing, total_s=began.timing.total_s + ended.timing.total_s)
     finish = replace(ended, usage=began.usage + ended.usage, timing=timing)
-    return Reply(second.answer, "\n\n".join(filter(None, (first.thinking, second.thinking))), finish)
+    return Reply(second.answer, "\n\n".join(filter(None, (first.thinking, second.thinking))), finish, second.notes)
 
 
 def readable_reply(

@@ -39,6 +39,7 @@ class WholeDocument:
         self._for_pages = self._room.tokens - AROUND - min(most, self._room.tokens // 4)
         self._infos: list[PageInfo] = []
         self._cut: list[str] = []  # parts whose answers were cut off
+        self._told: list[tuple[str, str]] = []  # parts, and what was noted about their answers
 
     def answer(self, document: Document) -> None:
         """The answer about a document, and where it goes."""
@@ -57,7 +58,8 @@ class WholeDocument:
         elif not reply.answer:
             raise AnswerError("The model gave no answer.", "Ask again, or with another --seed or --temperature.")
         run.tally.found += bool(reply.answer)
-        problems = tuple(sum_problems(data))
+        told = (note if parts == 1 else f"About {pages}: {note}" for pages, note in self._told)
+        problems = (*told, *sum_problems(data))
         if self._wanted.source and self._schema is not None and known is not None:
             data = stamped(data, self._schema, known)
         for problem in problems:
@@ -96,6 +98,7 @@ class WholeDocument:
         asker = self._run.asker
         reply, data = (asker.ask(messages), None) if self._schema is None else asker.fitting(messages, self._schema)
         self._run.think(reply.thinking)
+        self._told += [(pages, note) for note in reply.notes]
         if reply.finish.reason == "length":
             self._cut.append(pages)
         return reply, data

@@ -156,6 +156,8 @@ class Writer:
         if self.in_thought:
             self._close_thought("loop", with_bridge=True)
         elif self._constraint is not None:
+            if not self._closing_json:
+                yield Note("The answer repeated itself and was closed.")
             self.reason, self._closing_json = "loop", True
         else:
             self.reason, self.over = "loop", True

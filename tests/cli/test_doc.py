@@ -19,7 +19,7 @@ from typer.testing import Result
 from ernie_cli.cli.engine import Room
 from ernie_cli.engines import Options
 from ernie_cli.errors import ModelError
-from ernie_cli.messages import Answer, Finish, Picture, Text, Thinking
+from ernie_cli.messages import Answer, Finish, Note, Picture, Text, Thinking
 from ernie_cli.tasks.fields import parse_short
 from ernie_cli.tasks.results import DocResult
 from tests.media import paper
@@ -137,6 +137,19 @@ def test_pages_of_several_documents_say_whose_they_are(
     assert printed == f"{first}<!-- page 1 -->\n\na\n\n{second}<!-- page 1 -->\n\nb\n\n{third}c\n\n"
 
 
+def test_a_page_that_repeated_itself_is_told(ernie: Ernie, fake: FakeEngine, report: Path) -> None:
+    fake.queue = [
+        [Note("fake: bfloat16."), Answer("One"), FINISH],
+        [Answer("i i i i"), Note("The answer repeated itself and was ended."), Finish("loop", "fake")],
+    ] * 2
+    result = ernie("doc", f"{report}#1-2")
+    assert result.exit_code == 0
+    assert "report.pdf#2: The answer repeated itself and was ended." in result.stderr
+    assert "report.pdf#1: " not in result.stderr
+    first, second = json.loads(ernie("doc", f"{report}#1-2", "--json").stdout)["pages"]
+    assert (first["problems"], second["problems"]) == ([], ["The answer repeated itself and was ended."])
+
+
 @pytest.mark.parametrize("extra", [["--dry-run"], []])
 def test_a_document_that_fails_beside_others_is_counted(
     ernie: Ernie, fake: FakeEngine, report: Path, tmp_path: Path, extra: list[str]
@@ -219,6 +232,19 @@ def test_pages_that_do_not_fit_are_read_in_parts(
     assert (found["answer"], found["notes"]) == ("all of it", ["The pages were read in 2 parts."])
     assert "Only 2 pages fit into one conversation" in result.stderr
     assert "Page 1 to 2:\nfirst part\n\nPage 3:\nsecond part" in texts(fake, 2)[0]
+
+
+def test_answers_that_repeated_themselves_are_told(
+    ernie: Ernie, fake: FakeEngine, report: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looped = [Answer("May May May"), Note("The answer repeated itself and was ended."), Finish("loop", "fake")]
+    fake.queue = [looped]
+    assert "report.pdf: The answer repeated itself" in ernie("doc", report, "When does it end?").stderr
+    room = Room(4096, lambda width, height: 1200)
+    monkeypatch.setattr("ernie_cli.cli.whole_document.room_of", lambda engine, common: room)
+    fake.queue = [looped, [Answer("In June."), FINISH], [Answer("In May."), FINISH]]
+    found = json.loads(ernie("doc", report, "When does it end?", "--json").stdout)
+    assert found["problems"] == ["About Page 1 to 2: The answer repeated itself and was ended."]
 
 
 def test_a_part_that_was_cut_off_is_told(

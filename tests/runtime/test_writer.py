@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from ernie_cli.messages import Answer, Event, Finish, Thinking
+from ernie_cli.messages import Answer, Event, Finish, Note, Thinking
 from ernie_cli.runtime.checkpoint import Checkpoint
 from ernie_cli.runtime.constraint import JsonConstraint, compile_vocabulary
 from ernie_cli.runtime.generate import BRIDGE, Limits, generate
@@ -105,9 +105,12 @@ def test_json_in_circles_is_closed_and_can_be_parsed(nano: Checkpoint, say: Say,
     answer = chain(opening, cycle(plain_tokens(nano, length, length)))
     model = Scripted(nano, iter(say(f"Hm.\n{END_THINK}")), answer)
     vocabulary = compile_vocabulary(nano.tokenizer, nano.stop_ids)
-    _, text, finish = run(model, Limits(16_384), JsonConstraint(vocabulary, nano.tokenizer, SCHEMA))
+    constraint = JsonConstraint(vocabulary, nano.tokenizer, SCHEMA)
+    *events, finish = generate(model, NO_INPUTS, Sampling(), Limits(16_384), constraint=constraint)
+    assert isinstance(finish, Finish)
     assert finish.reason == "loop"
-    assert isinstance(json.loads(text), list)
+    assert isinstance(json.loads("".join(event.text for event in events if isinstance(event, Answer))), list)
+    assert [event.text for event in events if isinstance(event, Note)] == ["The answer repeated itself and was closed."]
 
 
 def test_json_at_the_token_limit_is_closed(nano: Checkpoint, say: Say) -> None:
