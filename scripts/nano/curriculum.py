@@ -20,7 +20,7 @@ from data.plots import Chart, draw_chart
 from data.reading import misread
 from data.scenes import draw_size
 from data.sizes import PRINT
-from data.slips import slipped
+from data.slips import slipped, stammered
 from data.video import (
     PROMPT,
     absent_question,
@@ -316,7 +316,7 @@ class Curriculum:
             first, *rest = sample.questions
             rest = rest or [first]
             asked = [first, own.choice(rest)] if transcribed else own.sample(rest * ASKED, ASKED)
-            return replace(sample, questions=[slipped(own, question) for question in asked])
+            return replace(sample, questions=[stammered(own, slipped(own, question)) for question in asked])
 
         return make
 

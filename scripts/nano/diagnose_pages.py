@@ -4,7 +4,9 @@ Held-out pages are told, and asked about, as the job `doc` does. For each kind o
 the page on which it lies knows which line that is and what it begins with there, by its column or as a letter of a
 word (`known`, by the heads of `printed.py`), how often the word does that is about to say it (`line`, `column`, in
 either way, and the two characters `before`), how much of the attention of the head for it is there (`looked`, by
-`spelling.py`), and how often it is said right (`said`). `tell` rows are of transcriptions, `find` rows of answers.
+`spelling.py`), and how often it is said right (`said`). `tell` rows are of transcriptions, `find` rows of answers. At
+an `end` nothing is left of a line, at the `last` nothing of the page: `looked` is what the head for the next line
+gives to where that begins, or to where nothing is said.
 Thoughts (`think`) say what each line is (`name`), and on which an answer is found (`number`).
 
 With `--charts` it is charts that are told as tables and asked about. Their thoughts say where something is: of these
@@ -54,7 +56,8 @@ def letters(trainer: Trainer, sample: Sample) -> Iterator[Figure]:
     told = _tells_digits(heads, looked.states[LAYER][:, layout.medium], printed)
     of_words = _right(heads.of_words(pointing.words(looked.states[LAYER], spelled, layout)), spelled.where)
     on_letters = torch.zeros(len(spelled.row))
-    on_letters[spelled.place != IGNORED] = shares(looked.looks, spelled, layout.medium)[0]
+    looked_at = shares(looked.looks, spelled, layout.medium)
+    on_letters[spelled.place != IGNORED], on_letters[spelled.place == IGNORED] = looked_at.letters, looked_at.ends
 
     said = torch.nn.functional.linear(looked.hidden[:, layout.prefix :], trainer.model.lm_head.weight).argmax(-1)
     said, wanted = (part.view(layout.branches, -1) for part in (said, batch.targets[:, layout.prefix :]))
@@ -65,7 +68,7 @@ def letters(trainer: Trainer, sample: Sample) -> Iterator[Figure]:
         place, patch = int(spelled.place[entry]), int(spelled.patch[entry])
         character = trainer.tokenizer.decode([int(wanted[spelled.branch[entry], spelled.token[entry]])])
         if place == IGNORED:
-            kind, known = "end", 0.0
+            kind, known = "last" if spelled.ahead[entry] == IGNORED else "end", 0.0
         else:
             kind = "letter" if character.isalpha() else "digit" if character.isdigit() else "other"
             known = float(of_tokens["line"][place, patch] & _found(of_tokens)[place, patch])

@@ -5,7 +5,8 @@ characters it is about to say, and which come before that. Tokens know the same 
 patches, so a head that is asked for the second one of a patch can look for that whose first stands one column before,
 or was said last: there is a head for each patch of a token, and for each of its slots. All others look before the page,
 where nothing is said; but one, which is hardly needed for a letter, looks at where the next line begins: words have to
-know at the end of a line whether there is one. And of those before, one looks at where their own line begins: which
+know at the end of a line whether there is one, and that there is none is seen by its looking nowhere. (Where it looked
+at the last line again, a list that ended there went on for ever.) And of those before, one looks at where their own line begins: which
 that is, of a field that is asked for, is told by the label there and by nothing else.
 
 What a thought has said of a chart, or of when something happens, its answer says again, and one head looks for where
@@ -19,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from data import Address
@@ -104,15 +106,30 @@ def spell(read: Sequence[Sequence[Sequence[Address | None]]], printed: Printed) 
     return Spelled(*known[:, :8].unbind(-1), Place.of(known[:, 8:]))
 
 
-def shares(looks: Sequence[Tensor], spelled: Spelled, medium: slice) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Of the head for each letter that lies somewhere, how much of its attention is there, (letters,), in their order.
+class Shares(NamedTuple):
+    """How much of their attention heads have where they should, on a page.
 
-    And how much is where the line begins and where the next one does, of the heads for these, (words,); and of all
-    others of `LAYERS`, how much is before the medium, (heads,). `looks` are the layers' attention to the prefix, (rows,
-    heads, branches, length, prefix and length), `medium` its tokens there.
+    `letters` (letters,) is of the head for each letter that lies somewhere, in their order; `begins`, `ahead` and
+    `ends` (words,) of those for where the line begins and where the next one does, the latter at the ends of lines by
+    themselves; `others` (heads,) of all others of `LAYERS`, before the medium.
+    """
+
+    letters: Tensor
+    begins: Tensor
+    ahead: Tensor
+    ends: Tensor
+    others: Tensor
+
+
+def shares(looks: Sequence[Tensor], spelled: Spelled, medium: slice) -> Shares:
+    """How much of their attention the heads of all words of a page have where they should.
+
+    `looks` are the layers' attention to the prefix, (rows, heads, branches, length, prefix and length), `medium` its
+    tokens there.
     """
     own, others = torch.zeros(len(spelled.row), device=spelled.row.device), []
-    ahead = torch.zeros(0, device=spelled.row.device)
+    ahead, at_end = torch.zeros(0, device=spelled.row.device), spelled.place == IGNORED
+    ends = ahead
     for number, layer in enumerate(LAYERS):
         attention = looks[layer].permute(0, 2, 3, 1, 4)[spelled.row, spelled.branch, spelled.token].float()
         wanted = (spelled.place != IGNORED) & (spelled.patch % SIDES == number)
@@ -121,14 +138,17 @@ def shares(looks: Sequence[Tensor], spelled: Spelled, medium: slice) -> tuple[Te
         rest = torch.ones(attention.shape[:2], dtype=torch.bool, device=attention.device)
         rest[wanted, head[wanted]] = False
         if layer == AHEAD[0]:
-            begins = rest[:, AHEAD[1]] & (spelled.ahead != IGNORED)
-            rest[begins, AHEAD[1]] = False
-            ahead = attention[begins, AHEAD[1], medium.start + spelled.ahead[begins]]
+            free = rest[:, AHEAD[1]].clone()
+            rest[:, AHEAD[1]] = False
+            there = attention[:, AHEAD[1]].gather(1, medium.start + spelled.ahead.clamp(min=0)[:, None]).squeeze(1)
+            nowhere = attention[:, AHEAD[1], : medium.start].sum(-1)
+            looked = torch.where(spelled.ahead == IGNORED, nowhere, there)
+            ahead, ends = looked[free & ~at_end], looked[free & at_end]
         others.append(attention[..., : medium.start].sum(-1)[rest])
     known, (layer, head) = spelled.begins != IGNORED, BEGINS
     begins = looks[layer][:, head][spelled.row, spelled.branch, spelled.token].float()[known]
     on_line = begins.gather(1, medium.start + spelled.begins[known, None]).squeeze(1)
-    return own[spelled.place != IGNORED], on_line, ahead, torch.cat(others)
+    return Shares(own[~at_end], on_line, ahead, ends, torch.cat(others))
 
 
 def missed(looks: Sequence[Tensor], spelled: Spelled, medium: slice) -> Tensor:

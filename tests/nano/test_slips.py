@@ -9,7 +9,7 @@ import pytest
 from batches import branch
 from data import Question
 from data.doc import doc_sample
-from data.slips import COUNT, slipped
+from data.slips import COUNT, FOUND, slipped, stammered
 from pointing import joined
 
 from ernie_cli.runtime.checkpoint import NANO, find
@@ -73,7 +73,7 @@ def test_a_slip_is_not_learned_and_what_follows_is(tokenizer) -> None:
     slips = 0
     for seed in SEEDS:
         for question in _asked(seed):
-            wrong = slipped(Random(seed), question, 0.3, 0.5)
+            wrong = stammered(Random(seed), slipped(Random(seed), question, 0.3, 0.5), 0.5)
             ids, learned, *_ = branch(wrong, tokenizer)
             text, owners = joined([tokenizer.decode([token]) for token in ids])
             first = text.rindex(wrong.thought)
@@ -87,8 +87,40 @@ def test_a_slip_is_not_learned_and_what_follows_is(tokenizer) -> None:
     assert slips > 10
 
 
+def test_what_is_found_comes_twice_and_is_cited_as_it_was_the_first_time() -> None:
+    found = 0
+    for seed in SEEDS:
+        for question in _asked(seed):
+            once = slipped(Random(seed), question, 0.3, 0.0)
+            twice = stammered(Random(seed), once, 1.0)
+            matches = FOUND.findall(question.thought)
+            assert len(twice.slips) == len(once.slips) + len(matches)
+            assert twice.cited
+            assert once.cited
+            assert len(twice.cited) == len(twice.thought)
+            for begin, end in twice.slips[len(once.slips) :]:
+                more, before = twice.thought[begin:end], twice.thought[:begin]
+                assert before.endswith(more[1:])
+                assert twice.cited[begin + 1 : end] == twice.cited[begin - len(more) + 1 : begin]
+                found += 1
+            kept = [place for place, _ in enumerate(twice.thought) if not _slips_at(twice, place, len(once.slips))]
+            assert "".join(twice.thought[place] for place in kept) == once.thought
+            assert tuple(twice.cited[place] for place in kept) == once.cited
+            assert [twice.thought[begin:end] for begin, end in twice.slips[: len(once.slips)]] == [
+                once.thought[begin:end] for begin, end in once.slips
+            ]
+    assert found > 20
+
+
+def _slips_at(question: Question, place: int, first: int) -> bool:
+    """Whether it is in one of a thought's slips from the `first` on that this character lies."""
+    return any(begin <= place < end for begin, end in question.slips[first:])
+
+
 def test_nothing_slips_where_none_is_wanted_or_no_line_is_spoken_of() -> None:
     question = _asked(0)[0]
     assert slipped(Random(0), question, 0.0, 0.0) == question
     unread = Question("What is it?", " This page has two lines of text.", "2")
     assert slipped(Random(0), unread, 1.0, 1.0) == unread
+    assert stammered(Random(0), question, 0.0) == question
+    assert stammered(Random(0), unread, 1.0) == unread

@@ -176,16 +176,30 @@ def test_heads_are_wrong_by_what_they_do_not_give_to_the_letter(share: float, ex
     said, spelled = _spelled(page, tokenizer)
     medium = slice(5, 5 + 64)
     looks = _looks(spelled, len(said[0]), medium.start, share)
-    own, begins, ahead, others = shares(looks, spelled, medium)
-    assert len(own) == (spelled.place != IGNORED).sum()
-    assert len(own) + len(ahead) + len(others) == len(spelled.row) * PATCHES * SLOTS
-    assert 0 < len(ahead) < (spelled.ahead != IGNORED).sum() + 1
-    assert (begins == share).all()
-    assert len(begins) == len(spelled.row)
-    assert (ahead == share).all()
-    assert (own == share).all()
-    assert (others == share).all()
-    assert missed(looks, spelled, medium).item() == pytest.approx(4 * expected, abs=1e-5)
+    found = shares(looks, spelled, medium)
+    assert len(found.letters) == (spelled.place != IGNORED).sum()
+    assert len(found.ends) == (spelled.place == IGNORED).sum()
+    assert len(found.ahead) > 0
+    free = len(found.ahead) + len(found.ends)
+    assert len(found.letters) + free + len(found.others) == len(spelled.row) * PATCHES * SLOTS
+    assert len(found.begins) == len(spelled.row)
+    for what in found:
+        assert (what == share).all()
+    assert missed(looks, spelled, medium).item() == pytest.approx(len(found) * expected, abs=1e-5)
+
+
+def test_behind_the_last_line_of_a_page_the_head_for_the_next_one_is_to_look_nowhere(tokenizer) -> None:
+    page = _page(3)
+    said, spelled = _spelled(replace(page, questions=page.questions[:1]), tokenizer)
+    ends = spelled.place == IGNORED
+    last = spelled.ahead[ends] == IGNORED
+    assert last.sum() == 1
+    medium = slice(5, 5 + 64)
+    looks = _looks(spelled, len(said[0]), medium.start, 1.0)
+    token = spelled.token[ends][last]
+    looks[AHEAD[0]][0, AHEAD[1], 0, token] = 0.0
+    looks[AHEAD[0]][0, AHEAD[1], 0, token, medium.start + spelled.begins[ends][last]] = 1.0  # at its own line again
+    assert torch.equal(shares(looks, spelled, medium).ends == 0, last)
 
 
 def test_shares_are_in_the_order_of_what_is_said(tokenizer) -> None:
@@ -194,7 +208,7 @@ def test_shares_are_in_the_order_of_what_is_said(tokenizer) -> None:
     looks = _looks(spelled, len(said[0]), 5, 1.0)
     for layer in LAYERS:  # the later a word, the more it looks
         looks[layer] *= torch.arange(len(said[0])).view(1, 1, 1, -1, 1) / len(said[0])
-    own, *_ = shares(looks, spelled, slice(5, 5 + 64))
+    own = shares(looks, spelled, slice(5, 5 + 64)).letters
     assert own.tolist() == pytest.approx((spelled.token[spelled.place != IGNORED] / len(said[0])).tolist())
 
 

@@ -19,6 +19,8 @@ from data.pages import counted
 
 # How often ernie-nano takes a line for another, and miscounts before it has seen the lines, or a little more often.
 MISTAKEN, MISCOUNTED = 0.06, 0.2
+TWICE = 0.06  # and finds the same once more than is asked for: some of its thoughts found nothing else from there on
+FOUND = re.compile(r"(?: I find|,)( [^,.]+ on lines? \d+(?: to \d+)?)(?=[,.])")
 COUNT = re.compile(rf"\b({'|'.join(NUMBERS)}) (row|point|line)s?(?= of|\.)")
 LINES = (" heading", " total", " item", " row", " line", " head")  # what lines are taken for, beside each other
 
@@ -42,6 +44,22 @@ def slipped(random: Random, question: Question, mistaken: float = MISTAKEN, misc
         said += other
         cited += [address] * len(other)
     return replace(question, thought=said, cited=tuple(cited), slips=tuple(slips))
+
+
+def stammered(random: Random, question: Question, twice: float = TWICE) -> Question:
+    """The same with some of what its thought finds said twice, the second time as a slip."""
+    if not question.cited:
+        return question
+    said, cited, slips = question.thought, list(question.cited), list(question.slips)
+    for match in reversed(list(FOUND.finditer(said))):
+        if random.random() < twice:
+            (begin, end), (_, at) = match.span(1), match.span()
+            more = f",{said[begin:end]}"
+            slips = [(b + len(more) * (b >= at), e + len(more) * (b >= at)) for b, e in slips]
+            slips.append((at, at + len(more)))
+            cited[at:at] = [None, *cited[begin:end]]
+            said = said[:at] + more + said[at:]
+    return replace(question, thought=said, cited=tuple(cited), slips=tuple(sorted(slips)))
 
 
 def _parts(question: Question) -> Iterator[tuple[str, Address | None, str]]:
