@@ -1,13 +1,14 @@
 """Where a word that is about to say a letter of a page should look, taught to the decoder's attention.
 
-A page is told letter by letter. Each word learns, by heads as in `printed.py`, which line of the page and which of its
-characters it is about to say, and which come before that. Tokens know the same of the first character on each of their
-patches, so a head that is asked for the second one of a patch can look for that whose first stands one column before,
-or was said last: there is a head for each patch of a token, and for each of its slots. All others look before the page,
-where nothing is said; but one, which is hardly needed for a letter, looks at where the next line begins: words have to
-know at the end of a line whether there is one, and that there is none is seen by its looking nowhere. (Where it looked
-at the last line again, a list that ended there went on for ever.) And of those before, one looks at where their own line begins: which
-that is, of a field that is asked for, is told by the label there and by nothing else.
+A page is told letter by letter. Each word learns, by heads as in `printed.py`, which line of the page and which of
+its characters it is about to say, and which come before that. Tokens know the same of the first character on each of
+their patches, so a head that is asked for the second one of a patch can look for that whose first stands one column
+before, or was said last: there is a head for each patch of a token, and for each of its slots. All others look before
+the page, where nothing is said; but one, which is hardly needed for a letter, looks at where the next line begins:
+words have to know at the end of a line whether there is one, and that there is none is seen by its looking nowhere.
+(Where it looked at the last line again, a list that ended there went on for ever.) And of those before, one looks at
+where their own line begins: which that is, of a field that is asked for, is told by the label there and by nothing
+else.
 
 What a thought has said of a chart, or of when something happens, its answer says again, and one head looks for where
 that was.
