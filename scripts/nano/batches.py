@@ -15,6 +15,7 @@ from typing import NamedTuple, TypeVar, cast
 import numpy as np
 import torch
 from data import Address, Question, Sample
+from data.reading import recalled
 from moments import Filmed, Seen, film, shown_by
 from network import Layout
 from places import Asked, ask
@@ -160,16 +161,18 @@ def branch(question: Question, tokenizer: Tokenizer) -> Branch:
     if wanted := WANTED.get(question.mode):
         thought, cites = cited(question, tokenizer)
         learned = [False] * len(prompt) + _within(wanted, _pieces(thought, tokenizer))
-        return Branch(prompt + thought, learned, [None] * len(prompt) + cites, {})
+        again = _recalled(question, prompt, thought, tokenizer)
+        return Branch(prompt + thought, learned, [None] * len(prompt) + cites, again)
     is_open = question.mode == "open"
     thought, cites = cited(question, tokenizer) if is_open else ([], [])
     answered, reads = answer(question, tokenizer, [closed] if is_open else [])
     said, read = thought + answered, cites + reads
     again = _again(question, thought, answered, tokenizer) if is_open and question.again else {}
-    moved_by = {len(prompt) + token: len(prompt) + source for token, source in again.items()}
+    again = {len(prompt) + token: len(prompt) + source for token, source in again.items()}
+    again |= _recalled(question, prompt, thought, tokenizer)
     slips = _slips(question, thought, tokenizer)
     learned = [False] * len(prompt) + [token not in slips for token in range(len(said))]
-    return Branch(prompt + said, learned, [None] * len(prompt) + read, moved_by)
+    return Branch(prompt + said, learned, [None] * len(prompt) + read, again)
 
 
 def _slips(question: Question, thought: list[int], tokenizer: Tokenizer) -> set[int]:
@@ -188,6 +191,13 @@ def _again(question: Question, thought: list[int], answered: list[int], tokenize
     first = len(owners) - len(question.answer)
     places = ((place, source) for place, source in enumerate(question.again[:-1]) if source is not None)
     return {len(thought) + owners[first + place]: sources[source] for place, source in places}
+
+
+def _recalled(question: Question, prompt: list[int], thought: list[int], tokenizer: Tokenizer) -> dict[int, int]:
+    """Which tokens of a thought about a page say what an earlier one has said, by their places in the branch."""
+    (_, owners), (_, others) = joined(_pieces(prompt, tokenizer)), joined(_pieces(thought, tokenizer))
+    of = [*owners[: len(question.text)], *(len(prompt) + owner for owner in others)]
+    return {of[place]: of[source] for place, source in recalled(question.text, question.thought).items()}
 
 
 def _within(wanted: re.Pattern[str], pieces: Sequence[str]) -> list[bool]:

@@ -11,7 +11,8 @@ where their own line begins: which that is, of a field that is asked for, is tol
 else.
 
 What a thought has said of a chart, or of when something happens, its answer says again, and one head looks for where
-that was.
+that was. So does a thought about a page: what it finds is what the question names, in that order, and it has numbered
+the lines.
 
 What comes before a token in its line it has to learn from those to its left, so some heads of a page's tokens are
 taught to look there. Nothing of it is part of the checkpoint.
@@ -122,11 +123,12 @@ class Shares(NamedTuple):
     others: Tensor
 
 
-def shares(looks: Sequence[Tensor], spelled: Spelled, medium: slice) -> Shares:
+def shares(looks: Sequence[Tensor], spelled: Spelled, medium: slice, repeated: Repeated | None = None) -> Shares:
     """How much of their attention the heads of all words of a page have where they should.
 
     `looks` are the layers' attention to the prefix, (rows, heads, branches, length, prefix and length), `medium` its
-    tokens there.
+    tokens there. The head `AGAIN` of words that are `repeated` as well looks at those, and at no letter: it counts as
+    if it did.
     """
     own, others = torch.zeros(len(spelled.row), device=spelled.row.device), []
     ahead, at_end = torch.zeros(0, device=spelled.row.device), spelled.place == IGNORED
@@ -138,6 +140,10 @@ def shares(looks: Sequence[Tensor], spelled: Spelled, medium: slice) -> Shares:
         own = own.masked_scatter(wanted, attention[wanted, head[wanted], medium.start + spelled.place[wanted]])
         rest = torch.ones(attention.shape[:2], dtype=torch.bool, device=attention.device)
         rest[wanted, head[wanted]] = False
+        if repeated and layer == AGAIN[0]:
+            busy = _are_among(spelled, repeated)
+            rest[busy, AGAIN[1]] = False
+            own = own.masked_fill(busy & wanted & (head == AGAIN[1]), 1.0)
         if layer == AHEAD[0]:
             free = rest[:, AHEAD[1]].clone()
             rest[:, AHEAD[1]] = False
@@ -152,9 +158,15 @@ def shares(looks: Sequence[Tensor], spelled: Spelled, medium: slice) -> Shares:
     return Shares(own[~at_end], on_line, ahead, ends, torch.cat(others))
 
 
-def missed(looks: Sequence[Tensor], spelled: Spelled, medium: slice) -> Tensor:
+def _are_among(words: Words, others: Words) -> Tensor:
+    """Which of some words are some of the others, too."""
+    one, other = (torch.stack([which.row, which.branch, which.token], -1) for which in (words, others))
+    return (one[:, None] == other).all(-1).any(-1)
+
+
+def missed(looks: Sequence[Tensor], spelled: Spelled, medium: slice, repeated: Repeated | None = None) -> Tensor:
     """How far off words look: minus the logarithms of their `shares`, on average."""
-    return missing(shares(looks, spelled, medium))
+    return missing(shares(looks, spelled, medium, repeated))
 
 
 def missed_left(attention: Tensor, layer: int, medium: slice, width: int) -> Tensor:

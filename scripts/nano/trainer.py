@@ -242,7 +242,7 @@ class Trainer:
             if isinstance(batch.asked, Asked) and batch.asked.printed and not self.alone:
                 pointed = self._missed_left(looked, batch)
             if batch.spelled and not self.alone:
-                pointed = pointed + spelling.missed(looked.looks, batch.spelled, medium)
+                pointed = pointed + spelling.missed(looked.looks, batch.spelled, medium, batch.repeated)
                 words = pointing.words(looked.states[LAYER], batch.spelled, batch.layout)
                 pointed = pointed + self.heads[Asked.HEADS].print.misplaced(words, batch.spelled.where)
             if batch.repeated and not self.alone:

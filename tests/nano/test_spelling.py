@@ -15,9 +15,10 @@ from curriculum import ASKED, BUDGETS, Curriculum
 from data import Question, Sample
 from data.chart import sample_of
 from data.chart_print import VALUES
-from data.doc import TRANSCRIBE, doc_sample
+from data.doc import TRANSCRIBE, doc_sample, lines_sample
 from data.plots import draw_chart
-from data.reading import misread
+from data.reading import misread, recalled
+from data.slips import slipped, stammered
 from data.video import video_sample
 from heads import IGNORED
 from network import Layout
@@ -239,6 +240,52 @@ def test_what_a_thought_has_said_of_a_chart_is_looked_for_where_it_was(tokenizer
             assert following == before or before in ";."
     assert said > 40
     assert ends > 10
+
+
+def test_what_a_thought_finds_is_looked_for_in_the_question_and_its_line_in_the_list(tokenizer) -> None:
+    names = numbers = tokens = same = 0
+    for seed in range(12):
+        for asked in [
+            *doc_sample(Random(seed), 224, 224, 8, 4).questions,
+            *lines_sample(Random(seed), 224, 224, 8, 3).questions,
+        ]:
+            question = stammered(Random(seed), slipped(Random(seed), asked), 0.3)
+            ids, _, _, again = branch(question, tokenizer)
+            said = [tokenizer.decode([token]) for token in ids]
+            text = question.text
+            for place, source in recalled(text, question.thought).items():
+                assert (text + question.thought)[place] == (text + question.thought)[source]
+                assert place > len(text)
+                is_number = source >= len(text)
+                names += not is_number
+                if is_number:  # where it is listed: behind the number stands what the line is
+                    numbers += 1
+                    assert re.match(r" \d+ [a-z]", question.thought[source - len(text) - 1 :])
+            for token, source in again.items():
+                assert source < token
+                tokens += 1
+                same += said[token].strip() == said[source].strip()
+    assert names > 300
+    assert numbers > 80
+    assert same > 0.95 * tokens  # else a name is cut into other tokens: what it begins with, or `cashier,` at its end
+
+
+def test_a_head_that_looks_at_what_was_said_is_not_held_to_look_elsewhere(tokenizer) -> None:
+    page = _page(3)
+    said, spelled = _spelled(replace(page, questions=page.questions[:1]), tokenizer)
+    medium = slice(5, 5 + 64)
+    looks = _looks(spelled, len(said[0]), medium.start, 1.0)
+    layer, head = AGAIN
+    own = (spelled.place != IGNORED) & (spelled.patch % SIDES == LAYERS.index(layer))
+    own &= spelled.patch // SIDES * SLOTS + spelled.slot == head
+    tokens = [int(spelled.token[own][0]), int(spelled.token[~own][0])]
+    looks[layer][0, head, 0, tokens] = 0.0  # at something that was said
+    repeated = repeat([[{token + 1: 0 for token in tokens}]])
+    alone, both = shares(looks, spelled, medium), shares(looks, spelled, medium, repeated)
+    assert (alone.letters.min(), alone.others.min()) == (0, 0)
+    assert (both.letters.min(), both.others.min()) == (1, 1)
+    assert len(both.others) == len(alone.others) - 1
+    assert missed(looks, spelled, medium, repeated) < missed(looks, spelled, medium)
 
 
 def test_times_that_a_thought_has_said_are_looked_for_there(tokenizer) -> None:

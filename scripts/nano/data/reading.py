@@ -15,6 +15,12 @@ from data.fonts import Block
 ENDS = re.compile(r'"?(?:}[,\]]?)?')  # what follows a value: whether a list goes on is seen behind its last one
 VALUE = re.compile(r'"[^"]*": |"([^"]+)"|(-?\d[\d.]*)')  # of JSON: a key, a text or a number
 
+# Of a thought about a page: how it lists the lines, and what it finds on which of them, or nowhere.
+LISTED = re.compile(r"The lines:([^.]+)\.")
+NUMBERED = re.compile(r"(?:(?<=:)|(?<=,)) (\d+) ")
+FINDS = re.compile(r"(?: I find(?: the)?|,) (?P<name>[^,.]+) on lines? (?P<first>\d+)(?: to (?P<last>\d+))?(?=[,.])")
+LACKS = re.compile(r" It gives no (?P<name>[^,.]+)\.")
+
 ALPHABETS = (string.digits, string.ascii_lowercase, string.ascii_uppercase)
 
 
@@ -114,6 +120,27 @@ def again(answer: str, on: Sequence[int | None], thought: Thought) -> tuple[int 
             same = len(answer[begin:end].removesuffix("%"))
             said[begin : begin + same + 1] = range(first, first + same + 1)
     return tuple(said)
+
+
+def recalled(text: str, thought: str) -> dict[int, int]:
+    """Which characters of a thought about a page say again what the question's `text` or it has said, and where.
+
+    What is found, or is not there, is what the question asks for; a line's number is that in the list of all lines.
+    Places are counted from the beginning of `text`, which the thought follows.
+    """
+    listed = LISTED.search(thought)
+    if not listed:
+        return {}
+    sources = {number[1]: len(text) + number.start(1) for number in NUMBERED.finditer(thought, *listed.span(1))}
+    said: dict[int, int] = {}
+    for match in [*FINDS.finditer(thought, listed.end()), *LACKS.finditer(thought, listed.end())]:
+        asked = re.search(rf"\b{re.escape(match['name'])}\b", text)
+        of = {"name": asked and asked.start()}
+        of |= {part: sources.get(number) for part, number in match.groupdict().items() if part != "name"}
+        for part, source in of.items():
+            if source is not None:
+                said |= {len(text) + place: source + at for at, place in enumerate(range(*match.span(part)))}
+    return said
 
 
 def _values(answer: str) -> list[tuple[int, int]]:
