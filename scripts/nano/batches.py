@@ -161,7 +161,7 @@ def branch(question: Question, tokenizer: Tokenizer) -> Branch:
     if wanted := WANTED.get(question.mode):
         thought, cites = cited(question, tokenizer)
         learned = [False] * len(prompt) + _within(wanted, _pieces(thought, tokenizer))
-        again = _recalled(question, prompt, thought, tokenizer)
+        again = _recalled(question, prompt, thought, [], tokenizer)
         return Branch(prompt + thought, learned, [None] * len(prompt) + cites, again)
     is_open = question.mode == "open"
     thought, cites = cited(question, tokenizer) if is_open else ([], [])
@@ -169,7 +169,7 @@ def branch(question: Question, tokenizer: Tokenizer) -> Branch:
     said, read = thought + answered, cites + reads
     again = _again(question, thought, answered, tokenizer) if is_open and question.again else {}
     again = {len(prompt) + token: len(prompt) + source for token, source in again.items()}
-    again |= _recalled(question, prompt, thought, tokenizer)
+    again |= _recalled(question, prompt, thought, answered, tokenizer) if is_open else {}
     slips = _slips(question, thought, tokenizer)
     learned = [False] * len(prompt) + [token not in slips for token in range(len(said))]
     return Branch(prompt + said, learned, [None] * len(prompt) + read, again)
@@ -193,11 +193,20 @@ def _again(question: Question, thought: list[int], answered: list[int], tokenize
     return {len(thought) + owners[first + place]: sources[source] for place, source in places}
 
 
-def _recalled(question: Question, prompt: list[int], thought: list[int], tokenizer: Tokenizer) -> dict[int, int]:
-    """Which tokens of a thought about a page say what an earlier one has said, by their places in the branch."""
-    (_, owners), (_, others) = joined(_pieces(prompt, tokenizer)), joined(_pieces(thought, tokenizer))
-    of = [*owners[: len(question.text)], *(len(prompt) + owner for owner in others)]
-    return {of[place]: of[source] for place, source in recalled(question.text, question.thought).items()}
+def _recalled(
+    question: Question, prompt: list[int], thought: list[int], answered: list[int], tokenizer: Tokenizer
+) -> dict[int, int]:
+    """Which tokens about a page follow from what an earlier one has said, by their places in the branch."""
+    text, thinks, answer = question.text, question.thought, question.answer if answered else ""
+    found = recalled(text, thinks, answer)
+    if not found:
+        return {}
+    *begun, _ = answered or [0]  # it ends with the end of the turn
+    _, owners = joined(_pieces([*prompt, *thought, *begun], tokenizer))
+    before = sum(map(len, _pieces(prompt, tokenizer)))
+    # What is said between question and thought, and between thought and answer, is of neither.
+    of = [*owners[: len(text)], *owners[before : before + len(thinks)], *owners[len(owners) - len(answer) :]]
+    return {of[place]: of[source] for place, source in found.items()}
 
 
 def _within(wanted: re.Pattern[str], pieces: Sequence[str]) -> list[bool]:

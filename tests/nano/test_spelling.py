@@ -243,7 +243,7 @@ def test_what_a_thought_has_said_of_a_chart_is_looked_for_where_it_was(tokenizer
 
 
 def test_what_a_thought_finds_is_looked_for_in_the_question_and_its_line_in_the_list(tokenizer) -> None:
-    names = numbers = tokens = same = 0
+    names = numbers = rows = tokens = same = 0
     for seed in range(12):
         for asked in [
             *doc_sample(Random(seed), 224, 224, 8, 4).questions,
@@ -252,22 +252,35 @@ def test_what_a_thought_finds_is_looked_for_in_the_question_and_its_line_in_the_
             question = stammered(Random(seed), slipped(Random(seed), asked), 0.3)
             ids, _, _, again = branch(question, tokenizer)
             said = [tokenizer.decode([token]) for token in ids]
-            text = question.text
-            for place, source in recalled(text, question.thought).items():
-                assert (text + question.thought)[place] == (text + question.thought)[source]
+            text, told = question.text, question.text + question.thought
+            for place, source in recalled(text, question.thought, question.answer).items():
+                listed = re.match(r" \d+ [a-z]", told[source - 1 :])  # behind its number stands what a line is
+                if place >= len(told):
+                    line = f"{told[source]} (row|item)" if listed else "no line"  # what it is, if nothing slips
+                    assert (question.answer[place - len(told)] == ",") == bool(re.search(line, asked.thought))
+                    assert listed or told[source] == "."
+                    rows += 1
+                    continue
                 assert place > len(text)
-                is_number = source >= len(text)
-                names += not is_number
-                if is_number:  # where it is listed: behind the number stands what the line is
-                    numbers += 1
-                    assert re.match(r" \d+ [a-z]", question.thought[source - len(text) - 1 :])
+                assert told[place] == told[source]
+                assert listed or source < len(text)
+                names += source < len(text)
+                numbers += source >= len(text)
             for token, source in again.items():
                 assert source < token
-                tokens += 1
-                same += said[token].strip() == said[source].strip()
+                if not (closed := said[token].strip()) or closed[0] not in "}],":
+                    tokens += 1
+                    same += said[token].strip() == said[source].strip()
     assert names > 300
     assert numbers > 80
+    assert rows > 30
     assert same > 0.95 * tokens  # else a name is cut into other tokens: what it begins with, or `cashier,` at its end
+
+
+@pytest.mark.parametrize("mode", ["closed", "cut"])
+def test_of_a_thought_that_is_not_to_be_said_nothing_is_looked_for(mode: str, tokenizer) -> None:
+    for question in _page(3).questions:
+        assert branch(replace(question, mode=mode), tokenizer).again == {}
 
 
 def test_a_head_that_looks_at_what_was_said_is_not_held_to_look_elsewhere(tokenizer) -> None:

@@ -20,6 +20,7 @@ LISTED = re.compile(r"The lines:([^.]+)\.")
 NUMBERED = re.compile(r"(?:(?<=:)|(?<=,)) (\d+) ")
 FINDS = re.compile(r"(?: I find(?: the)?|,) (?P<name>[^,.]+) on lines? (?P<first>\d+)(?: to (?P<last>\d+))?(?=[,.])")
 LACKS = re.compile(r" It gives no (?P<name>[^,.]+)\.")
+ROW_ENDS = re.compile(r"\}([,\]])")  # of a list in an answer
 
 ALPHABETS = (string.digits, string.ascii_lowercase, string.ascii_uppercase)
 
@@ -122,18 +123,23 @@ def again(answer: str, on: Sequence[int | None], thought: Thought) -> tuple[int 
     return tuple(said)
 
 
-def recalled(text: str, thought: str) -> dict[int, int]:
-    """Which characters of a thought about a page say again what the question's `text` or it has said, and where.
+def recalled(text: str, thought: str, answer: str) -> dict[int, int]:
+    """Which characters of a thought about a page, and of the answer, follow from what has been said before, and where.
 
-    What is found, or is not there, is what the question asks for; a line's number is that in the list of all lines.
-    Places are counted from the beginning of `text`, which the thought follows.
+    What is found, or is not there, is what the question's `text` asks for; a line's number is that in the thought's
+    list of all lines; and whether a list of the answer goes on behind a row is told by what the next line is called
+    there, or that there is none. Places are counted from the beginning of `text`; thought and answer follow it.
     """
     listed = LISTED.search(thought)
     if not listed:
         return {}
     sources = {number[1]: len(text) + number.start(1) for number in NUMBERED.finditer(thought, *listed.span(1))}
     said: dict[int, int] = {}
-    for match in [*FINDS.finditer(thought, listed.end()), *LACKS.finditer(thought, listed.end())]:
+    finds = list(FINDS.finditer(thought, listed.end()))
+    if finds and "[{" in answer:  # what is found last are its rows
+        for line, end in enumerate(ROW_ENDS.finditer(answer, answer.index("[{")), int(finds[-1]["first"])):
+            said[len(text) + len(thought) + end.start(1)] = sources.get(str(line + 1), len(text) + listed.end() - 1)
+    for match in [*finds, *LACKS.finditer(thought, listed.end())]:
         asked = re.search(rf"\b{re.escape(match['name'])}\b", text)
         of = {"name": asked and asked.start()}
         of |= {part: sources.get(number) for part, number in match.groupdict().items() if part != "name"}
