@@ -119,10 +119,14 @@ class Answer:
 
 @dataclass(frozen=True)
 class Note:
-    """Something the user should know about how the answer came about, in one sentence; a `detail`, if they asked."""
+    """Something the user should know about how the answer came about, in one sentence; a `detail`, if they asked.
+
+    One `of_answer` is about what was answered, not about the model or the machine: it belongs to the result.
+    """
 
     text: str
     detail: bool = False
+    of_answer: bool = False
 
 
 @dataclass(frozen=True)

@@ -91,6 +91,8 @@ class ClipAsker(Asker):
             self._unreadable.append(error)
             self._note(f"The answer about {_shown(window)} could not be read. {error.message}")
             return Seen((), times, spacing, complete=False)
+        for told in reply.notes:
+            self._note(f"About {_shown(window)}: {told}")
         if reply.finish.reason == "length":
             self._note(f"The answer about {_shown(window)} was cut off; --max-tokens allows more.")
         elif found is not None and not found.complete:

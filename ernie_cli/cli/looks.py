@@ -84,6 +84,7 @@ class Looker:
         gathered, readings = _gathered(), []
         silent = Output(self.output.style._replace(show_thinking=self._thought(), quiet=True))
         unreadable: list[AnswerError] = []
+        told: list[str] = []
         cut = 0
         # At a glance a point cannot be told from one seen better in a tile.
         looks = [*tiles] if self.points else [*tiles, tiling.Tile(0, 0, *image.size)]
@@ -96,12 +97,13 @@ class Looker:
                     unreadable.append(error)
                     continue
                 gathered.add(reply)
+                told += [f"Part {number} of {len(looks)}: {note}" for note in reply.notes]
                 cut += reading is None or not reading.complete or reply.finish.reason == "length"
                 if reading is not None:
                     readings.append((tile, reading))
         if unreadable and not readings:
             raise unreadable[-1]
-        notes = [note for _, reading in readings for note in reading.notes]
+        notes = told + [note for _, reading in readings for note in reading.notes]
         notes += [f"{cut} of {len(looks)} answers about its parts were cut off."] * bool(cut)
         notes += [f"{len(unreadable)} of {len(looks)} answers about its parts could not be read."] * bool(unreadable)
         things, merged = self._merged(readings, image.size, side)

@@ -226,8 +226,7 @@ class Output:
                         show.write(event.text)
                     elif isinstance(event, Note):
                         (self.detail if event.detail else self.note)(event.text)
-                        if answer and not event.detail:  # what comes before is about the model
-                            notes.append(event.text)
+                        notes += [event.text] * event.of_answer
                     elif isinstance(event, ToolCall):
                         self.note(f"The model asked for the tool {event.name}, which was not run.")
                     elif isinstance(event, Finish):

@@ -55,20 +55,22 @@ class WholeDocument:
         if self._cut:
             which = "" if parts == 1 else f" about {', '.join(self._cut)}"
             run.tally.cut_off(f"{document.name}: the answer{which} was cut off.")
-        elif not reply.answer:
+        told = tuple(note if parts == 1 else f"About {pages}: {note}" for pages, note in self._told)
+        for note in told:
+            run.output.note(f"{document.name}: {note}")
+        if not reply.answer and not self._cut:
             raise AnswerError("The model gave no answer.", "Ask again, or with another --seed or --temperature.")
         run.tally.found += bool(reply.answer)
-        told = (note if parts == 1 else f"About {pages}: {note}" for pages, note in self._told)
-        problems = (*told, *sum_problems(data))
+        sums = tuple(sum_problems(data))
         if self._wanted.source and self._schema is not None and known is not None:
             data = stamped(data, self._schema, known)
-        for problem in problems:
+        for problem in sums:
             run.output.note(f"{document.name}: {problem}")
         if run.common.as_json:
             notes = (f"The pages were read in {parts} parts.",) if parts > 1 else ()
             answer = None if self._wanted.question is None else reply.answer
             more = {"question": self._wanted.question, "answer": answer, "data": data}
-            run.give_result(run.result(document, self._infos, **more, problems=problems, notes=notes))
+            run.give_result(run.result(document, self._infos, **more, problems=told + sums, notes=notes))
         elif self._schema is None:
             run.give(reply.answer, markdown=True)
         else:

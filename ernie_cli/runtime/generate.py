@@ -84,7 +84,7 @@ class Writer:
         self._sampler = Sampler(sampling, inputs.ids)
         self._breaker = LoopBreaker()
         self._forced: deque[int] = deque()
-        self._closing_json = False
+        self._broken = False  # whether the answer repeated itself: JSON is only closed from there on
         self.thought = self.answer = 0
         self.reason: FinishReason = "stop"
         self.over = False
@@ -110,8 +110,10 @@ class Writer:
             decoding.push(token)
 
     def finish(self) -> Iterator[Event]:
-        """What was held back until nothing more came."""
-        return self._grammar.finish()
+        """What was held back until nothing more came, and what is to be said of the answer."""
+        yield from self._grammar.finish()
+        if self._broken:
+            yield Note("The answer repeated itself and was ended.", of_answer=True)
 
     def _choose(self, decoding: DecodingLike) -> int:
         if self.in_thought or self._constraint is None:
@@ -119,7 +121,7 @@ class Writer:
         reserve = min(JSON_RESERVE, self._limits.max_tokens // 4)
         short = self._limits.max_tokens - self.thought - self.answer <= reserve
         allowed = self._constraint.allowed()
-        if short or self._closing_json:
+        if short or self._broken:
             closing = self._constraint.closing()
             if short and closing.sum() < allowed.sum():
                 self.reason = "length"  # from here on it is not the model that decides
@@ -141,7 +143,7 @@ class Writer:
             if self._constraint is not None and not self._forced:
                 self._forced.extend(self._tokenizer.encode([Markup("\n\n")]))
         elif not forced and self._breaker.push(token, data):
-            yield from self._broken_loop()
+            self._break_loop()
         if self._constraint is not None and self._constraint.finished:
             self.over = True
 
@@ -152,16 +154,12 @@ class Writer:
         else:
             self.over = True
 
-    def _broken_loop(self) -> Iterator[Event]:
+    def _break_loop(self) -> None:
         if self.in_thought:
             self._close_thought("loop", with_bridge=True)
-        elif self._constraint is not None:
-            if not self._closing_json:
-                yield Note("The answer repeated itself and was closed.")
-            self.reason, self._closing_json = "loop", True
-        else:
-            self.reason, self.over = "loop", True
-            yield Note("The answer repeated itself and was ended.")
+            return
+        self.reason, self._broken = "loop", True
+        self.over = self._constraint is None
 
     def _close_thought(self, reason: FinishReason, *, with_bridge: bool) -> None:
         self.reason = reason

@@ -49,7 +49,7 @@ class OutputGrammar:
         self._held += self._decoder.decode(b"", final=True)
         yield from self._drain()
         if self.state == "call":
-            yield Note("The answer ends inside a tool call, which was left out.")
+            yield Note("The answer ends inside a tool call, which was left out.", of_answer=True)
         else:
             yield from self._emit(self._held.rstrip())
         self._held = ""
@@ -118,4 +118,4 @@ def _call(text: str) -> Piece:
         decoded = json.loads(text)
         return ToolCall(str(decoded["name"]), dict(decoded.get("arguments") or {}))
     except (ValueError, KeyError, TypeError):
-        return Note(f"The model wrote a tool call that is not valid JSON: {text.strip()[:80]}")
+        return Note(f"The model wrote a tool call that is not valid JSON: {text.strip()[:80]}", of_answer=True)

@@ -127,7 +127,9 @@ class DocResult(Envelope):
     question: str | None = None
     answer: str | None = Field(default=None, description="To the question.")
     data: Any = Field(default=None, description="With --schema: the fields of the whole document.")
-    problems: tuple[str, ...] = Field(default=(), description="What is doubtful about the data, a sentence each.")
+    problems: tuple[str, ...] = Field(
+        default=(), description="What is doubtful about the answer or the data, a sentence each."
+    )
     notes: tuple[str, ...] = ()
     thinking: str = ""
 

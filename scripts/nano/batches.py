@@ -206,7 +206,9 @@ def _recalled(
     before = sum(map(len, _pieces(prompt, tokenizer)))
     # What is said between question and thought, and between thought and answer, is of neither.
     of = [*owners[: len(text)], *owners[before : before + len(thinks)], *owners[len(owners) - len(answer) :]]
-    return {of[place]: of[source] for place, source in found.items()}
+    # A word is not to learn to look for what it is not to say.
+    slips = {len(text) + place for slip in question.slips for place in range(*slip)}
+    return {of[place]: of[source] for place, source in found.items() if place not in slips}
 
 
 def _within(wanted: re.Pattern[str], pieces: Sequence[str]) -> list[bool]:

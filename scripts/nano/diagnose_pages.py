@@ -6,7 +6,7 @@ word (`known`, by the heads of `printed.py`), how often the word does that is ab
 either way, and the two characters `before`), how much of the attention of the head for it is there (`looked`, by
 `spelling.py`), and how often it is said right (`said`). `tell` rows are of transcriptions, `find` rows of answers. At
 an `end` nothing is left of a line, at the `last` nothing of the page: `looked` is what the head for the next line
-gives to where that begins, or to where nothing is said.
+gives to where that begins, or to where nothing is said. (Of a chart, `last` is where no line has the next number.)
 Thoughts (`think`) say what each line is (`name`), and on which an answer is found (`number`).
 
 With `--charts` it is charts that are told as tables and asked about. Their thoughts say where something is: of these
@@ -56,7 +56,7 @@ def letters(trainer: Trainer, sample: Sample) -> Iterator[Figure]:
     told = _tells_digits(heads, looked.states[LAYER][:, layout.medium], printed)
     of_words = _right(heads.of_words(pointing.words(looked.states[LAYER], spelled, layout)), spelled.where)
     on_letters = torch.zeros(len(spelled.row))
-    looked_at = shares(looked.looks, spelled, layout.medium)
+    looked_at = shares(looked.looks, spelled, layout.medium, batch.repeated)
     on_letters[spelled.place != IGNORED], on_letters[spelled.place == IGNORED] = looked_at.letters, looked_at.ends
 
     said = torch.nn.functional.linear(looked.hidden[:, layout.prefix :], trainer.model.lm_head.weight).argmax(-1)

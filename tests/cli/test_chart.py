@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from typer.testing import Result
 
-from ernie_cli.messages import Answer, Finish, Picture, Text
+from ernie_cli.messages import Answer, Finish, Note, Picture, Text
 from ernie_cli.tasks.results import ChartResult
 
 from .conftest import FINISH, FakeEngine
@@ -48,6 +48,13 @@ def test_json_has_axes_and_all_charts(ernie: Ernie, fake: FakeEngine, picture: P
     assert found["input"]["path"] == str(picture)
     ChartResult.model_validate_json(result.stdout)
     assert json.loads(ernie("schema", "chart").stdout) == ChartResult.model_json_schema()
+
+
+def test_a_table_that_repeated_itself_is_told(ernie: Ernie, fake: FakeEngine, picture: Path) -> None:
+    ended = Note("The answer repeated itself and was ended.", of_answer=True)
+    fake.queue = [[Note("fake: bfloat16."), Answer(json.dumps([SALES])), ended, FINISH]] * 2
+    assert ernie("chart", picture).stderr.count(f"{picture}: {ended.text}") == 1
+    assert json.loads(ernie("chart", picture, "--json").stdout)["notes"] == [ended.text]
 
 
 def test_markdown(ernie: Ernie, fake: FakeEngine, picture: Path) -> None:

@@ -140,7 +140,7 @@ def test_pages_of_several_documents_say_whose_they_are(
 def test_a_page_that_repeated_itself_is_told(ernie: Ernie, fake: FakeEngine, report: Path) -> None:
     fake.queue = [
         [Note("fake: bfloat16."), Answer("One"), FINISH],
-        [Answer("i i i i"), Note("The answer repeated itself and was ended."), Finish("loop", "fake")],
+        [Answer("i i i i"), Note("The answer repeated itself and was ended.", of_answer=True), Finish("loop", "fake")],
     ] * 2
     result = ernie("doc", f"{report}#1-2")
     assert result.exit_code == 0
@@ -148,6 +148,12 @@ def test_a_page_that_repeated_itself_is_told(ernie: Ernie, fake: FakeEngine, rep
     assert "report.pdf#1: " not in result.stderr
     first, second = json.loads(ernie("doc", f"{report}#1-2", "--json").stdout)["pages"]
     assert (first["problems"], second["problems"]) == ([], ["The answer repeated itself and was ended."])
+    fake.queue = [[Answer(BILL), Note("The answer repeated itself and was ended.", of_answer=True), FINISH]]
+    page = json.loads(ernie("doc", f"{report}#1", "--schema", FORM, "--per-page", "--json").stdout)["pages"][0]
+    assert page["problems"] == [
+        "The answer repeated itself and was ended.",
+        "items add up to 32.50, but total is 33.",
+    ]
 
 
 @pytest.mark.parametrize("extra", [["--dry-run"], []])
@@ -237,7 +243,11 @@ def test_pages_that_do_not_fit_are_read_in_parts(
 def test_answers_that_repeated_themselves_are_told(
     ernie: Ernie, fake: FakeEngine, report: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    looped = [Answer("May May May"), Note("The answer repeated itself and was ended."), Finish("loop", "fake")]
+    looped = [
+        Answer("May May May"),
+        Note("The answer repeated itself and was ended.", of_answer=True),
+        Finish("loop", "fake"),
+    ]
     fake.queue = [looped]
     assert "report.pdf: The answer repeated itself" in ernie("doc", report, "When does it end?").stderr
     room = Room(4096, lambda width, height: 1200)

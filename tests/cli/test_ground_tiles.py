@@ -33,6 +33,13 @@ def test_tiles_are_asked_one_by_one_and_put_together(ernie: Ernie, fake: FakeEng
     assert "1 seen across seams were merged." in result.stderr
 
 
+def test_a_tile_that_repeated_itself_is_told(ernie: Ernie, fake: FakeEngine, street: Path) -> None:
+    ended = Note("The answer repeated itself and was ended.", of_answer=True)
+    fake.queue = [[Answer("[]"), *told, FINISH] for told in ((), (ended,), ())]
+    result = ernie("ground", street, "ship", "--tile", "760")
+    assert result.stderr.count("Part 2 of 3: The answer repeated itself and was ended.") == 1
+
+
 def test_auto_leaves_alone_what_the_model_sees_whole(ernie: Ernie, fake: FakeEngine, street: Path) -> None:
     says(fake, f"[{CAR}]")
     assert json.loads(ernie("ground", street, "car", "--tile", "auto").stdout)["tiles"] == 1

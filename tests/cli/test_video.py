@@ -17,7 +17,7 @@ from typer.testing import Result
 
 from ernie_cli.media import Limits, Source
 from ernie_cli.media.clips import open_clip
-from ernie_cli.messages import Answer, Event, Finish, FinishReason, Text, Thinking, Usage, Video
+from ernie_cli.messages import Answer, Event, Finish, FinishReason, Note, Text, Thinking, Usage, Video
 from ernie_cli.tasks import video as task
 from ernie_cli.tasks.results import CutsResult, VideoResult
 
@@ -184,6 +184,13 @@ def test_what_was_cut_off_is_told_and_never_nothing(
     assert result.exit_code == 6
     assert f"The answer about 0.00 to 12.00 s {told}" in result.stderr
     assert "nothing was found" not in result.stderr
+
+
+def test_an_answer_that_repeated_itself_is_told(ernie: Ernie, fake: FakeEngine, clip: Path) -> None:
+    found = Answer('[{"start": "00:00:01.00", "end": "00:00:02.00", "label": "x"}]')
+    fake.queue = [[found, Note("The answer repeated itself and was ended.", of_answer=True), Finish("loop", "fake")]]
+    result = ernie("video", clip, "--find", "x")
+    assert result.stderr.count("About 0.00 to 12.00 s: The answer repeated itself and was ended.") == 1
 
 
 def test_an_answer_that_was_cut_off_exits_6(ernie: Ernie, fake: FakeEngine, clip: Path) -> None:

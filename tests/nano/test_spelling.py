@@ -250,7 +250,8 @@ def test_what_a_thought_finds_is_looked_for_in_the_question_and_its_line_in_the_
             *lines_sample(Random(seed), 224, 224, 8, 3).questions,
         ]:
             question = stammered(Random(seed), slipped(Random(seed), asked), 0.3)
-            ids, _, _, again = branch(question, tokenizer)
+            ids, learned, _, again = branch(question, tokenizer)
+            assert asked.mode == "timed" or all(learned[token] for token in again)
             said = [tokenizer.decode([token]) for token in ids]
             text, told = question.text, question.text + question.thought
             for place, source in recalled(text, question.thought, question.answer).items():

@@ -110,7 +110,7 @@ def test_json_in_circles_is_closed_and_can_be_parsed(nano: Checkpoint, say: Say,
     assert isinstance(finish, Finish)
     assert finish.reason == "loop"
     assert isinstance(json.loads("".join(event.text for event in events if isinstance(event, Answer))), list)
-    assert [event.text for event in events if isinstance(event, Note)] == ["The answer repeated itself and was closed."]
+    assert [event.text for event in events if isinstance(event, Note)] == ["The answer repeated itself and was ended."]
 
 
 def test_json_at_the_token_limit_is_closed(nano: Checkpoint, say: Say) -> None:
