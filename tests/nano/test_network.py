@@ -68,13 +68,16 @@ def test_gradients_are_the_slopes_of_what_is_learned(engine: LocalEngine) -> Non
     learned, _ = padded_indices(batch.targets != -100)
     assert len(learned) > (batch.targets != -100).sum()  # some are padding, which is to change nothing
 
-    def wrong() -> torch.Tensor:
+    def wrong() -> tuple[torch.Tensor, torch.Tensor]:
+        """The loss, and how many tokens each expert has."""
+        loads: list[torch.Tensor] = []
         embeds = native.model.language_model.embed_tokens(batch.ids)
         medium = batch.layout.medium
         embeds = torch.cat([embeds[:, : medium.start], seen, embeds[:, medium.stop :]], 1)
-        hidden = read(native, embeds, batch.positions, batch.layout, wanted=batch.targets != -100)
+        hidden = read(native, embeds, batch.positions, batch.layout, loads=loads, wanted=batch.targets != -100)
         targets = batch.targets.flatten()[learned]
-        return loss(hidden.flatten(0, 1)[learned], native.lm_head.weight, targets, (targets != -100).float())
+        said = loss(hidden.flatten(0, 1)[learned], native.lm_head.weight, targets, (targets != -100).float())
+        return said, torch.cat([load.flatten() for load in loads])
 
     with torch.no_grad():
         seen = see(native, batch.pixels, batch.grid)
@@ -85,19 +88,22 @@ def test_gradients_are_the_slopes_of_what_is_learned(engine: LocalEngine) -> Non
         second.mlp.text_moe.experts.down_proj,
         second.mlp.vision_moe.experts.down_proj,
     ]
-    gradients = torch.autograd.grad(wrong(), [weight.requires_grad_() for weight in weights])
+    here, at = wrong()
+    gradients = torch.autograd.grad(here, [weight.requires_grad_() for weight in weights])
     for weight, gradient in zip(weights, gradients, strict=True):
         length, slopes = gradient.norm().item(), []
-        # Steps of several lengths: where one ends, a token may just have gone to another expert.
+        # Steps of several lengths: where one ends, a token may have gone to another expert, and the loss has a jump.
         for step in (1e-2, 1e-3, 3e-4, 1e-4, 3e-5):
             ends = []
             for side in (-1, 1):  # along the gradient
                 moved = gradient * (side * step / length)
                 weight.data += moved
                 with torch.no_grad():
-                    ends.append(wrong().item())
+                    ends.append(wrong())
                 weight.data -= moved
-            slopes.append((ends[1] - ends[0]) / (2 * step))
+            if all(torch.equal(there, at) for _, there in ends):
+                slopes.append((ends[1][0] - ends[0][0]).item() / (2 * step))
+        assert slopes
         assert median(slopes) == pytest.approx(length, rel=0.02)
 
 
