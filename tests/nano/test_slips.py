@@ -9,7 +9,8 @@ import pytest
 from batches import branch
 from data import Question
 from data.doc import doc_sample
-from data.slips import COUNT, FOUND, slipped, stammered
+from data.reading import FINDS
+from data.slips import COUNT, slipped, stammered
 from pointing import joined
 
 from ernie_cli.runtime.checkpoint import NANO, find
@@ -93,7 +94,7 @@ def test_what_is_found_comes_twice_and_is_cited_as_it_was_the_first_time() -> No
         for question in _asked(seed):
             once = slipped(Random(seed), question, 0.3, 0.0)
             twice = stammered(Random(seed), once, 1.0)
-            matches = FOUND.findall(question.thought)
+            matches = FINDS.findall(question.thought)
             assert len(twice.slips) == len(once.slips) + len(matches)
             assert twice.cited
             assert once.cited

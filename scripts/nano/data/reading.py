@@ -18,7 +18,7 @@ VALUE = re.compile(r'"[^"]*": |"([^"]+)"|(-?\d[\d.]*)')  # of JSON: a key, a tex
 # Of a thought about a page: how it lists the lines, and what it finds on which of them, or nowhere.
 LISTED = re.compile(r"The lines:([^.]+)\.")
 NUMBERED = re.compile(r"(?:(?<=:)|(?<=,)) (\d+) ")
-FINDS = re.compile(r"(?: I find(?: the)?|,) (?P<name>[^,.]+) on lines? (?P<first>\d+)(?: to (?P<last>\d+))?(?=[,.])")
+FINDS = re.compile(r"(?: I find|,)((?: the)? (?P<name>[^,.]+) on lines? (?P<first>\d+)(?: to (?P<last>\d+))?)(?=[,.])")
 LACKS = re.compile(r" It gives no (?P<name>[^,.]+)\.")
 ROW_ENDS = re.compile(r"\}([,\]])")  # of a list in an answer
 

@@ -16,11 +16,11 @@ from random import Random
 from data import Address, Question
 from data.ask import NUMBERS
 from data.pages import counted
+from data.reading import FINDS
 
 # How often ernie-nano takes a line for another, and miscounts before it has seen the lines, or a little more often.
 MISTAKEN, MISCOUNTED = 0.06, 0.2
 TWICE = 0.06  # and finds the same once more than is asked for: some of its thoughts found nothing else from there on
-FOUND = re.compile(r"(?: I find|,)( [^,.]+ on lines? \d+(?: to \d+)?)(?=[,.])")
 COUNT = re.compile(rf"\b({'|'.join(NUMBERS)}) (row|point|line)s?(?= of|\.)")
 LINES = (" heading", " total", " item", " row", " line", " head")  # what lines are taken for, beside each other
 
@@ -51,7 +51,7 @@ def stammered(random: Random, question: Question, twice: float = TWICE) -> Quest
     if not question.cited:
         return question
     said, cited, slips = question.thought, list(question.cited), list(question.slips)
-    for match in reversed(list(FOUND.finditer(said))):
+    for match in reversed(list(FINDS.finditer(said))):
         if random.random() < twice:
             (begin, end), (_, at) = match.span(1), match.span()
             more = f",{said[begin:end]}"
